@@ -1,0 +1,92 @@
+"""Sizes, crops and axes of spatial layers: the one place that knows the arithmetic.
+
+Everything works for any number of spatial dimensions. A size is an `int`, or `None` where it is
+known only at run time. "Transposed" sizes follow two rules, because two are in use:
+
+* `padding="valid" | "same"` keeps Keras's sizes: `H * S + max(K - S, 0)` and `H * S`.
+* integer padding follows the formula `S (H - 1) + K - 2 P + O_P` (PyTorch's, and the papers').
+
+They agree for "valid" and `P = 0` whenever `K >= S`; below that Keras adds `S - K` more rows.
+"""
+
+from keras import ops
+
+
+def as_tuple(value, rank, argument, minimum=0):
+    """`value` as a tuple of `rank` ints, each at least `minimum`; `argument` is named in the error."""
+    values = (value,) * rank if isinstance(value, int) else tuple(value)
+    legal = all(isinstance(v, int) and not isinstance(v, bool) and v >= minimum for v in values)
+    if len(values) != rank or not legal:
+        raise ValueError(
+            f"{argument} must be an integer or {rank} integers, each at least {minimum}; "
+            f"got {argument}={value!r}."
+        )
+    return values
+
+
+def spatial_axes(rank, data_format):
+    """Axes of the spatial dimensions of a batch: (1, 2) for images with channels last."""
+    first = 1 if data_format == "channels_last" else 2
+    return tuple(range(first, first + rank))
+
+
+def spatial_shape(shape, data_format):
+    """The spatial part of a batch's shape."""
+    return tuple(shape[1:-1]) if data_format == "channels_last" else tuple(shape[2:])
+
+
+def channels(shape, data_format):
+    """The number of channels in a batch's shape."""
+    return shape[-1] if data_format == "channels_last" else shape[1]
+
+
+def batch_shape(batch, spatial, depth, data_format):
+    """A batch's shape from its parts."""
+    if data_format == "channels_last":
+        return (batch, *spatial, depth)
+    return (batch, depth, *spatial)
+
+
+def conv_size(size, kernel, stride=1, padding="valid"):
+    """Rows out of a convolution or pooling: ceil(H / S) for "same", else those that fit whole."""
+    if size is None:
+        return None
+    if padding == "same":
+        return -(-size // stride)
+    return (size - kernel) // stride + 1
+
+
+def conv_transpose_size(size, kernel, stride, padding, output_padding=None):
+    """Rows out of a transposed convolution (see the module's text for the two rules).
+
+    `padding`: "valid", "same" or an integer P. `output_padding`: integer, or None for Keras's
+    default size (string padding) or 0 (integer padding).
+    """
+    if size is None:
+        return None
+    if isinstance(padding, int):
+        return stride * (size - 1) + kernel - 2 * padding + (output_padding or 0)
+    if output_padding is None:
+        return size * stride + (max(kernel - stride, 0) if padding == "valid" else 0)
+    trimmed = 2 * (kernel // 2) if padding == "same" else 0
+    return stride * (size - 1) + kernel - trimmed + output_padding
+
+
+def crop(x, before, sizes, data_format):
+    """The window of `sizes` rows that begins `before` rows into each spatial axis.
+
+    Rows that lie behind the end of `x` are zeros. An entry of `sizes` may be a scalar tensor
+    where the size is known only at run time; then the window must lie inside `x`.
+    """
+    axes = spatial_axes(len(sizes), data_format)
+    missing = [(0, 0)] * len(x.shape)
+    window = [slice(None)] * len(x.shape)
+    for axis, start, size in zip(axes, before, sizes):
+        window[axis] = slice(start, start + size)
+        if isinstance(size, int) and x.shape[axis] is not None:
+            missing[axis] = (0, max(start + size - x.shape[axis], 0))
+            if start == 0 and size == x.shape[axis]:
+                window[axis] = slice(None)
+    if any(after for _, after in missing):
+        x = ops.pad(x, missing)
+    return x if all(w == slice(None) for w in window) else x[tuple(window)]

@@ -1,0 +1,30 @@
+"""The named models, and how to make one by its name."""
+
+import fnmatch
+
+from dnzoo.models.unet import unet
+
+BUILDERS = {"unet": unet}
+
+__all__ = ["create_model", "list_models", *BUILDERS]
+
+
+def create_model(name, **kwargs):
+    """Build a model by its name: `create_model("unet", classes=3)` is `unet(classes=3)`.
+
+    Raises:
+        ValueError: for a name that `list_models()` does not have.
+    """
+    if name not in BUILDERS:
+        raise ValueError(f"no model {name!r}; there are: {', '.join(list_models())}.")
+    return BUILDERS[name](**kwargs)
+
+
+def list_models(pattern="*"):
+    """The names that `create_model` takes, sorted; `pattern` as in a shell: "u*".
+
+    Example:
+        >>> list_models("u*")
+        ['unet']
+    """
+    return sorted(fnmatch.filter(BUILDERS, pattern))

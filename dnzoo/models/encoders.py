@@ -1,0 +1,207 @@
+"""Encoders: the half of a network that looks, from keras.applications or from the user."""
+
+import inspect
+
+import keras
+import numpy as np
+
+from dnzoo.layers import BatchNormalization, Preprocessing
+
+PROBE = 256  # a size that every stride up to 64 divides
+STRIDES = (1, 2, 4, 8, 16, 32, 64)
+# layers whose configuration may hold a number for each channel of the image
+CHANNEL_CONSTANTS = {"Rescaling": ("scale", "offset"), "Normalization": ("mean", "variance")}
+
+
+def encoder(encoder, channels=3, weights=None, include_preprocessing=None):
+    """A model from an image to its features, one for each stride the network has.
+
+    Args:
+        encoder: the name of a keras.applications network in any case ("resnet50",
+            "EfficientNetB0", "efficientnet_b0"), or a functional Keras model: its outputs are the
+            features; if it has one, the last tensor at each stride is taken as well.
+        channels: of the image. Pretrained first convolutions are adapted: summed for 1 channel,
+            else repeated cyclically and scaled by 3 / channels.
+        weights: None, "imagenet", or a weights file that fits the named network without its top.
+        include_preprocessing: True: raw images (0 to 255) come in, and are normalised as the
+            network's weights expect, or to [-1, 1] for a model. None: for a named network only.
+
+    Returns:
+        (model, strides, preprocessing): the `keras.Model` named "encoder" with a list of outputs,
+        shallow to deep; their strides; and the layer that the image passes first, or None.
+        BatchNormalization is dnzoo's in a named network.
+
+    Raises:
+        ValueError: for an unknown name, a network without features at powers of two, or arguments
+            that do not go together.
+        OSError: when the weights can't be fetched or read.
+
+    Example:
+        >>> net, strides, preprocessing = encoder("mobilenetv2")
+        >>> strides
+        [2, 4, 8, 16, 32]
+    """
+    if keras.config.image_data_format() != "channels_last":
+        raise ValueError("encoders need channels last: keras.config.set_image_data_format.")
+    if isinstance(encoder, keras.Model):
+        return _from_model(encoder, channels, weights, bool(include_preprocessing))
+    return _from_name(encoder, channels, weights, include_preprocessing is not False)
+
+
+def names():
+    """The names that `encoder=` takes, lower-case."""
+    return sorted(_constructors())
+
+
+def _constructors():
+    found = {name: getattr(keras.applications, name) for name in dir(keras.applications)}
+    return {name.lower(): value for name, value in found.items() if inspect.isfunction(value)}
+
+
+def _from_name(name, channels, weights, include_preprocessing):
+    constructors = _constructors()
+    key = str(name).lower().replace("_", "").replace("-", "")
+    if key not in constructors:
+        raise ValueError(
+            f"encoder must be a Keras model or one of {', '.join(names())}; got encoder={name!r}."
+        )
+    construct = constructors[key]
+    scale, offset, reverse = _preprocessing(construct)
+    inside = scale == [1.0] * 3 and offset == [0.0] * 3
+    arguments = {}
+    if "include_preprocessing" in inspect.signature(construct).parameters:
+        arguments["include_preprocessing"] = include_preprocessing
+    elif inside and not include_preprocessing:
+        raise ValueError(
+            f"encoder={name!r} always normalises raw images by itself: "
+            "include_preprocessing=False can't be had."
+        )
+    base = _adapt(_construct(construct, name, weights, arguments), channels)
+    outputs, strides = _features(base)
+    preprocessing = None
+    if include_preprocessing and not inside:
+        if channels != 3:  # no colour order any more
+            scale, offset = (_cycle(np.array(v), (channels,)).tolist() for v in (scale, offset))
+            reverse = False
+        preprocessing = Preprocessing(scale, offset, reverse, name="preprocessing")
+    return keras.Model(base.inputs, outputs, name="encoder"), strides, preprocessing
+
+
+def _construct(construct, name, weights, arguments):
+    if weights not in (None, "imagenet"):
+        with open(weights, "rb"):  # a missing file is an error of its own
+            arguments["weights"] = str(weights)
+    else:
+        arguments["weights"] = weights
+    try:
+        return construct(include_top=False, input_shape=(None, None, 3), **arguments)
+    except Exception as error:
+        if weights != "imagenet":
+            raise
+        raise OSError(
+            f"the ImageNet weights of {name!r} could not be fetched ({error}). With a network, try "
+            "again; without, pass encoder_weights=<file> from another machine's ~/.keras/models, "
+            "or encoder_weights=None to start from random weights."
+        ) from error
+
+
+def _preprocessing(construct):
+    """The affine map of the network's `preprocess_input`, read off it: (scale, offset, reverse)."""
+    module = getattr(keras.applications, construct.__module__.rsplit(".", 1)[-1])
+
+    def image(*pixel):
+        return module.preprocess_input(np.array([[[pixel]]], "float64"))[0, 0, 0]
+
+    black, white, red = image(0, 0, 0), image(255, 255, 255), image(255, 0, 0)
+    scale = np.asarray((white - black) / 255)
+    return scale.tolist(), np.asarray(black).tolist(), bool(red[0] == black[0])
+
+
+def _adapt(base, channels):
+    """The same network for another number of channels, with dnzoo's BatchNormalization."""
+    config = base.get_config()
+    _rewrite(config, channels)
+    model = type(base).from_config(config)
+    for old, new in zip(base.weights, model.weights, strict=True):
+        new.assign(_cycle(keras.ops.convert_to_numpy(old), new.shape))
+    return model
+
+
+def _rewrite(config, channels):
+    config.pop("build_input_shape", None)
+    for layer in config["layers"]:
+        layer.pop("build_config", None)
+        kind, inner = layer["class_name"], layer["config"]
+        if kind == "InputLayer" and inner["batch_shape"][-1] == 3:
+            inner["batch_shape"] = (*inner["batch_shape"][:-1], channels)
+        if kind == "BatchNormalization":
+            layer["module"] = BatchNormalization.__module__
+            layer["registered_name"] = "dnzoo>BatchNormalization"
+        for constant in CHANNEL_CONSTANTS.get(kind, ()):
+            if np.ndim(inner[constant]):
+                inner[constant] = _cycle(np.ravel(inner[constant]), (channels,)).tolist()
+        if "layers" in inner:  # ConvNeXt's stem is a model of its own
+            _rewrite(inner, channels)
+
+
+def _cycle(value, shape):
+    """A pretrained weight for another number of image channels: of a kernel or of statistics."""
+    if value.shape == tuple(shape):
+        return value
+    axis = value.ndim - 2 if value.ndim > 1 else 0
+    count = shape[axis]
+    if value.ndim == 1:  # mean, variance, scale, offset
+        return value.mean(keepdims=True) if count == 1 else np.resize(value, count)
+    if count == 1:
+        return value.sum(axis=axis, keepdims=True)
+    return np.take(value, np.arange(count) % 3, axis=axis) * (3 / count)
+
+
+def _from_model(model, channels, weights, include_preprocessing):
+    if weights is not None:
+        raise ValueError("encoder_weights goes with a named encoder; load them into your model.")
+    if len(getattr(model, "inputs", None) or ()) != 1 or len(model.inputs[0].shape) != 4:
+        raise ValueError("encoder must be a functional model of one image (N, H, W, C).")
+    if model.inputs[0].shape[-1] != channels:
+        raise ValueError(
+            f"the encoder reads {model.inputs[0].shape[-1]} channels, the images have {channels}."
+        )
+    outputs, strides = _features(model)
+    preprocessing = Preprocessing(name="preprocessing") if include_preprocessing else None
+    return keras.Model(model.inputs, outputs, name="encoder"), strides, preprocessing
+
+
+def _features(model):
+    """The last tensor at each power-of-two stride, down to the stride of the model's output."""
+    if len(model.outputs) > 1:
+        candidates = list(model.outputs)
+    else:
+        candidates = [
+            tensor
+            for layer in model.layers
+            for tensor in (layer.output if isinstance(layer.output, list) else [layer.output])
+            if len(tensor.shape) == 4
+        ]
+    shape = [size or default for size, default in zip(model.inputs[0].shape, (1, PROBE, PROBE, 0))]
+    sizes = keras.Model(model.inputs, candidates).compute_output_shape(tuple(shape))
+    found = {}
+    for tensor, size in zip(candidates, sizes if len(candidates) > 1 else [sizes]):
+        stride = _stride(shape[1:3], size[1:3])
+        if stride is not None:
+            found[stride], deepest = tensor, stride
+    if found.get(1) is not None and found[1].shape[-1] == model.inputs[0].shape[-1]:
+        del found[1]  # the image itself, at most normalised: no feature
+    strides = sorted(stride for stride in found if stride <= deepest)
+    if not strides or deepest == 1:
+        raise ValueError(
+            f"the encoder {model.name!r} has no features at powers of two of its input's size; "
+            "networks whose convolutions are not padded (Inception, Xception, NASNet) can't serve."
+        )
+    return [found[stride] for stride in strides], strides
+
+
+def _stride(sizes, out):
+    for stride in STRIDES:
+        if all(n in (-(-size // stride), size // stride) for size, n in zip(sizes, out)):
+            return stride
+    return None

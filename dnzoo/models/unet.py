@@ -1,0 +1,176 @@
+"""U-Net: contract, expand, and hand each level across (Ronneberger et al. 2015)."""
+
+import keras
+
+from dnzoo.layers import ConvBlock, MatchSize, Preprocessing, SkipFusion, upsample
+from dnzoo.layers.geometry import as_tuple
+from dnzoo.models import encoders
+
+
+def unet(
+    input_shape=(256, 256, 3),
+    classes=2,
+    *,
+    filters=(64, 128, 256, 512, 1024),
+    upsampling="transposed",
+    normalization="batch",
+    padding="same",
+    skip="concat",
+    residual=False,
+    dropout=0.0,
+    encoder=None,
+    encoder_weights=None,
+    include_preprocessing=None,
+    activation=None,
+    name="unet",
+):
+    """U-Net: contract, expand, and hand each level across (Ronneberger et al. 2015).
+
+    The paper's network, to the parameter: `unet((572, 572, 1), classes=2, padding="valid",
+    normalization=None)` has 31,030,658 weights and puts out 388 x 388. It has a bias in every
+    convolution, followed here by batch normalisation unless `normalization` says otherwise.
+
+    Args:
+        input_shape: (height, width, channels) of the images; height and width may be None.
+        classes: channels out. 1 is one sigmoid logit.
+        filters: channels of each level, deepest last. With `encoder`: the decoder's widths,
+            deepest last; a network with n doublings uses the first n.
+        upsampling: "transposed" (2x2, the paper's), "subpixel", "nearest", "bilinear", "bicubic".
+        normalization: "batch", "instance", "group", "layer" or None (the paper's).
+        padding: "same" (any height and width: the decoder follows the skip's size) or "valid"
+            (the paper's: the output is smaller, and only some sizes are possible).
+        skip: "concat" (the paper's), "add" or "attention".
+        residual: a shortcut around every double convolution.
+        dropout: rate after the two deepest blocks (the paper's place), or after the encoder.
+        encoder: None, a keras.applications name, or a functional Keras model with features at
+            powers of two; strides it lacks are upsampled without a skip.
+        encoder_weights: None, "imagenet" or a weights file, for a named encoder.
+        include_preprocessing: True: raw images (0 to 255) in, and the normalisation is in the
+            graph (a named encoder's own, else to [-1, 1]). None: with a named encoder only.
+        activation: of the output; None puts out logits.
+        name: of the model.
+
+    Returns:
+        `keras.Model`, (N, H, W, channels) -> (N, H', W', classes), float32 under any precision.
+        The contracting half is one layer named "encoder": `model.get_layer("encoder").trainable
+        = False` freezes it, batch normalisation included.
+
+    Raises:
+        ValueError: for an illegal argument, or a size that "valid" can't take (the message names
+            the nearest that it can).
+        OSError: when encoder weights can't be had.
+
+    Source: arXiv:1505.04597.
+
+    Example:
+        >>> model = unet((64, 64, 3), classes=11, filters=(8, 16, 32))
+        >>> model.output_shape
+        (None, 64, 64, 11)
+    """
+    classes = as_tuple(classes, 1, "classes", 1)[0]
+    filters = as_tuple(filters, len(filters), "filters", 1)
+    if len(input_shape) != 3 or not input_shape[-1]:
+        raise ValueError(f"input_shape must be (height, width, channels); got {input_shape!r}.")
+    block = {"padding": padding, "normalization": normalization, "residual": residual}
+
+    image = keras.Input(input_shape, name="image")
+    if encoder is None:
+        if encoder_weights is not None:
+            raise ValueError("encoder_weights needs encoder=; got encoder=None.")
+        _check_sizes(input_shape, filters, padding)
+        net = _contract(input_shape, filters, dropout, block)
+        preprocessing = Preprocessing(name="preprocessing") if include_preprocessing else None
+        strides = [2**level for level in range(len(filters))]
+        filters = filters[:-1]
+    else:
+        if padding != "same":
+            raise ValueError('encoders are padded: padding="valid" needs encoder=None.')
+        net, strides, preprocessing = encoders.encoder(
+            encoder, input_shape[-1], encoder_weights, include_preprocessing
+        )
+        if 2 ** len(filters) < strides[-1]:
+            raise ValueError(
+                f"the encoder's deepest stride is {strides[-1]}: filters needs at least "
+                f"{strides[-1].bit_length() - 1} widths; got filters={filters}."
+            )
+        filters = filters[: strides[-1].bit_length() - 1]
+
+    features = net(image if preprocessing is None else preprocessing(image))
+    features = dict(zip(strides, features if isinstance(features, list) else [features]))
+    x = features.pop(strides[-1])
+    if encoder is not None and dropout:
+        x = keras.layers.Dropout(dropout, name="dropout")(x)
+    missing = 0
+    for level, width in reversed(list(enumerate(filters))):
+        stride = 2**level
+        x = upsample(upsampling, width, kernel_initializer="he_normal", name=f"up_{stride}")(x)
+        missing = 2 * missing + 1  # rows that poolings of odd sizes may have lost since the skip
+        across = features.get(stride)
+        if across is not None and padding == "valid":
+            across = _match(across, x, stride, anchor="center")
+        elif across is not None or level == 0:
+            x = _match(x, image if across is None else across, stride, missing=missing)
+            missing = 0
+        if across is not None:
+            x = SkipFusion(skip, name=f"fuse_{stride}")([x, across])
+        x = ConvBlock(width, name=f"decoder_{stride}", **block)(x)
+    # float32 under mixed precision: a softmax over bfloat16 logits loses what training needs
+    head = keras.layers.Conv2D(
+        classes,
+        1,
+        data_format="channels_last",
+        activation=activation,
+        dtype="float32",
+        name="head",
+    )
+    return keras.Model(image, head(x), name=name)
+
+
+def _contract(input_shape, filters, dropout, block):
+    image = x = keras.Input(input_shape)
+    features = []
+    for level, width in enumerate(filters):
+        if level:
+            # "same": ceil(H / 2), so that an odd size loses no row
+            x = keras.layers.MaxPooling2D(
+                2, padding="same", data_format="channels_last", name=f"pool_{2**level}"
+            )(x)
+        x = ConvBlock(width, name=f"encoder_{2**level}", **block)(x)
+        if dropout and level >= len(filters) - 2:
+            x = keras.layers.Dropout(dropout, name=f"dropout_{2**level}")(x)
+        features.append(x)
+    return keras.Model(image, features, name="encoder")
+
+
+def _match(x, reference, stride, **kwargs):
+    """`MatchSize` where the sizes differ, or may differ at run time."""
+    if None not in x.shape[1:3] and x.shape[1:3] == reference.shape[1:3]:
+        return x
+    return MatchSize(name=f"match_{stride}", **kwargs)([x, reference])
+
+
+def _check_sizes(input_shape, filters, padding):
+    if len(filters) < 2:
+        raise ValueError(f"filters needs at least two levels; got filters={filters}.")
+    for size in input_shape[:2] if padding == "valid" else ():
+        if size is not None and not _fits(size, len(filters)):
+            near = [n for d in range(2**12) for n in (size - d, size + d) if _fits(n, len(filters))]
+            raise ValueError(
+                f'unet: padding="valid" with {len(filters)} levels can\'t take {size} rows; the '
+                f"nearest that works is {near[0]}."
+            )
+
+
+def _fits(size, levels):
+    """Whether two 3x3 convolutions a level leave an even size to every pooling, and an output."""
+    for _ in range(levels - 1):
+        size -= 4
+        if size < 2 or size % 2:
+            return False
+        size //= 2
+    size -= 4
+    for _ in range(levels - 1):
+        if size < 1:
+            return False
+        size = 2 * size - 4
+    return size >= 1
