@@ -1,0 +1,43 @@
+"""The model card: what `assets.extra/dnzoo.json` says, as Markdown for a person."""
+
+
+def markdown(meta):
+    """The card of a saved model, from the dict that `saving` stores beside it."""
+    lines = [f"# {meta['name']}", "", f"{meta['parameters']:,} parameters."]
+    provenance = dict(meta.get("provenance") or {})
+    if "description" in provenance:
+        lines += ["", provenance.pop("description")]
+    lines += ["", "## Use", "", "```python", *USE.format(name=meta["name"]).splitlines(), "```"]
+    if provenance:
+        lines += ["", "## How it was made", "", "| | |", "|---|---|"]
+        lines += [f"| {key.replace('_', ' ')} | {_cell(v)} |" for key, v in provenance.items()]
+    metrics = dict(meta.get("metrics") or {})
+    tables = {key: metrics.pop(key) for key in list(metrics) if isinstance(metrics[key], dict)}
+    if metrics:
+        lines += ["", "## Metrics", "", "| metric | value |", "|---|---|"]
+        lines += [f"| {key.replace('_', ' ')} | {_cell(v)} |" for key, v in metrics.items()]
+    for name, table in tables.items():
+        lines += ["", f"| class | {name.replace('_', ' ')} |", "|---|---|"]
+        lines += [f"| {key} | {_cell(v)} |" for key, v in table.items()]
+    if meta.get("class_names"):
+        lines += ["", "## Classes", "", "| number | class | colour |", "|---|---|---|"]
+        colours = meta.get("palette") or [[]] * len(meta["class_names"])
+        for number, (name, colour) in enumerate(zip(meta["class_names"], colours)):
+            lines.append(f"| {number} | {name} | {' '.join(map(str, colour))} |")
+    return "\n".join(lines) + "\n"
+
+
+USE = """\
+import dnzoo, tensorflow as tf
+
+model = dnzoo.load("{name}")                     # the trainable Keras model, by name or path
+served = tf.saved_model.load("{name}").serve     # or plain TensorFlow, without dnzoo"""
+
+
+def _cell(value):
+    if value is None:
+        return "absent"
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    return text.replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,291 @@
+"""Losses for segmentation. All take integer masks and logits, and leave out ignored pixels.
+
+Shapes: `y_true` (N, H, W) or (N, H, W, 1), class numbers; `y_pred` (N, H, W, C), logits, or
+probabilities with `from_logits=False`. C = 1 is one sigmoid logit for class 1 against class 0.
+Pixels of class `ignore_index` count in no way. Each loss is one number an image, so that a batch's
+mean does not depend on how the batch is spread over devices; an image without a valid pixel is 0.
+"""
+
+import keras
+from keras import ops
+
+EPSILON = 1e-7
+
+
+class SegmentationLoss(keras.losses.Loss):
+    """What the losses here share: the reading of masks, logits and ignored pixels."""
+
+    def __init__(self, ignore_index=255, from_logits=True, reduction="sum_over_batch_size", **kw):
+        super().__init__(reduction=reduction, **{"name": type(self).__name__.lower(), **kw})
+        self.ignore_index = ignore_index
+        self.from_logits = from_logits
+
+    def call(self, y_true, y_pred):
+        labels = ops.cast(y_true, "int32")
+        if len(labels.shape) == len(y_pred.shape):
+            labels = ops.squeeze(labels, axis=-1)
+        if len(labels.shape) != len(y_pred.shape) - 1:
+            raise ValueError(
+                f"{type(self).__name__}: masks must be (N, H, W) or (N, H, W, 1) and logits "
+                f"(N, H, W, C); got {tuple(y_true.shape)} and {tuple(y_pred.shape)}."
+            )
+        count = ops.shape(y_pred)[0]
+        labels = ops.reshape(labels, (count, -1))
+        logits = ops.cast(ops.reshape(y_pred, (count, -1, y_pred.shape[-1])), "float32")
+        if not self.from_logits:
+            p = ops.clip(logits, EPSILON, 1.0 - EPSILON)
+            logits = ops.log(p) - (ops.log(1.0 - p) if logits.shape[-1] == 1 else 0.0)
+        valid = ops.cast(labels != self.ignore_index, "float32")
+        return self.image_loss(ops.where(valid > 0, labels, 0), logits, valid)
+
+    def image_loss(self, labels, logits, valid):
+        """(N, P) labels, (N, P, C) logits and (N, P) 0 or 1 -> (N,)."""
+        raise NotImplementedError
+
+    def get_config(self):
+        config = {"ignore_index": self.ignore_index, "from_logits": self.from_logits}
+        return {"name": self.name, "reduction": self.reduction, **config}
+
+
+def _one_hot(labels, logits):
+    if logits.shape[-1] == 1:
+        return ops.cast(labels == 1, "float32")[..., None]
+    return ops.one_hot(labels, logits.shape[-1], dtype="float32")
+
+
+def _probabilities(logits):
+    return ops.sigmoid(logits) if logits.shape[-1] == 1 else ops.softmax(logits, axis=-1)
+
+
+def _cross_entropy(labels, logits):
+    if logits.shape[-1] == 1:
+        target = ops.cast(labels == 1, "float32")
+        return ops.binary_crossentropy(target, logits[..., 0], from_logits=True)
+    return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+
+
+def _present_mean(values, target):
+    """The mean of (N, C) over the classes that occur in (N, P, C) `target`, image by image."""
+    present = ops.cast(ops.sum(target, axis=1) > 0, "float32")
+    return ops.sum(values * present, axis=1) / ops.maximum(ops.sum(present, axis=1), 1.0)
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class Focal(SegmentationLoss):
+    """Focal loss (Lin et al. 2017, arXiv:1708.02002): `-w_t (1 - p_t)^gamma log p_t`.
+
+    Args:
+        gamma: how much less an easy pixel counts; 0 is cross-entropy.
+        class_weights: w, one a class (two for one logit); None: all 1. An image's loss is the
+            weighted mean of its valid pixels, as in PyTorch's `cross_entropy`.
+        ignore_index, from_logits: see the module.
+
+    Example:
+        >>> float(Focal()(keras.ops.zeros((1, 2, 2)), keras.ops.zeros((1, 2, 2, 1)))) # log(2) / 4
+        0.173...
+    """
+
+    def __init__(self, gamma=2.0, class_weights=None, **kwargs):
+        super().__init__(**kwargs)
+        self.gamma = gamma
+        self.class_weights = None if class_weights is None else [float(w) for w in class_weights]
+
+    def image_loss(self, labels, logits, valid):
+        loss = _cross_entropy(labels, logits)
+        if self.gamma:
+            loss = loss * (1.0 - ops.exp(-loss)) ** self.gamma
+        if self.class_weights is not None:
+            classes = max(logits.shape[-1], 2)
+            if len(self.class_weights) != classes:
+                raise ValueError(
+                    f"{type(self).__name__}: class_weights must be {classes} numbers, one a class; "
+                    f"got {len(self.class_weights)}."
+                )
+            valid = valid * ops.take(ops.convert_to_tensor(self.class_weights, "float32"), labels)
+        return ops.sum(loss * valid, axis=1) / ops.maximum(ops.sum(valid, axis=1), EPSILON)
+
+    def get_config(self):
+        config = {"gamma": self.gamma, "class_weights": self.class_weights}
+        return {**super().get_config(), **config}
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class CrossEntropy(Focal):
+    """Cross-entropy of a softmax, or of a sigmoid for one logit: the focal loss with gamma = 0.
+
+    Args:
+        class_weights: one a class (two for one logit); None: all 1. An image's loss is the
+            weighted mean of its valid pixels, as in PyTorch's `cross_entropy`.
+        ignore_index, from_logits: see the module.
+
+    Example:
+        >>> float(CrossEntropy()(keras.ops.zeros((1, 2, 2)), keras.ops.zeros((1, 2, 2, 4)))) # log(4)
+        1.386...
+    """
+
+    def __init__(self, class_weights=None, **kwargs):
+        super().__init__(gamma=0.0, class_weights=class_weights, **kwargs)
+
+    def get_config(self):
+        config = super().get_config()
+        del config["gamma"]
+        return config
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class Tversky(SegmentationLoss):
+    """Tversky loss (Salehi et al. 2017, arXiv:1706.05721): `1 - TP / (TP + alpha FP + beta FN)`.
+
+    The mean over the classes that occur in the image's mask: a class it lacks is left out.
+
+    Args:
+        alpha: weight of false positives.
+        beta: weight of false negatives.
+        ignore_index, from_logits: see the module.
+
+    Example:
+        >>> float(Tversky()(keras.ops.ones((1, 2, 2)), keras.ops.full((1, 2, 2, 1), 20.0)))
+        0.0...
+    """
+
+    def __init__(self, alpha=0.3, beta=0.7, **kwargs):
+        super().__init__(**kwargs)
+        self.alpha = alpha
+        self.beta = beta
+
+    def image_loss(self, labels, logits, valid):
+        target = _one_hot(labels, logits) * valid[..., None]
+        p = _probabilities(logits) * valid[..., None]
+        hit = ops.sum(p * target, axis=1)
+        wrong, missed = ops.sum(p, axis=1) - hit, ops.sum(target, axis=1) - hit
+        score = hit / ops.maximum(hit + self.alpha * wrong + self.beta * missed, EPSILON)
+        return _present_mean(1.0 - score, target)
+
+    def get_config(self):
+        return {**super().get_config(), "alpha": self.alpha, "beta": self.beta}
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class Dice(Tversky):
+    """Soft Dice loss (Milletari et al. 2016, arXiv:1606.04797): `1 - 2 TP / (2 TP + FP + FN)`.
+
+    The Tversky loss with alpha = beta = 1/2.
+
+    Args:
+        ignore_index, from_logits: see the module.
+
+    Example:
+        >>> float(Dice()(keras.ops.ones((1, 2, 2)), keras.ops.zeros((1, 2, 2, 1))))
+        0.333...
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(alpha=0.5, beta=0.5, **kwargs)
+
+    def get_config(self):
+        config = super().get_config()
+        del config["alpha"], config["beta"]
+        return config
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class Lovasz(SegmentationLoss):
+    """Lovasz-softmax, or the Lovasz hinge for one logit (Berman et al. 2018, arXiv:1705.08790).
+
+    The convex extension of 1 - IoU, image by image; the mean over the classes in its mask.
+
+    Args:
+        ignore_index, from_logits: see the module.
+
+    Example:
+        >>> float(Lovasz()(keras.ops.ones((1, 2, 2)), keras.ops.zeros((1, 2, 2, 1))))
+        1.0
+    """
+
+    def image_loss(self, labels, logits, valid):
+        target = _one_hot(labels, logits) * valid[..., None]
+        if logits.shape[-1] == 1:
+            errors = ops.relu(1.0 - logits * (2.0 * target - 1.0))
+        else:
+            errors = ops.abs(target - ops.softmax(logits, axis=-1))
+        errors = errors * valid[..., None]  # ignored pixels come last and cost nothing
+        order = ops.argsort(-ops.stop_gradient(errors), axis=1)
+        errors = ops.take_along_axis(errors, order, axis=1)
+        sorted_target = ops.take_along_axis(target, order, axis=1)
+        total = ops.sum(target, axis=1, keepdims=True)
+        intersection = total - ops.cumsum(sorted_target, axis=1)
+        union = total + ops.cumsum(1.0 - sorted_target, axis=1)
+        jaccard = 1.0 - intersection / union
+        steps = ops.concatenate([jaccard[:, :1], jaccard[:, 1:] - jaccard[:, :-1]], axis=1)
+        loss = ops.sum(errors * steps, axis=1)
+        return loss[:, 0] if logits.shape[-1] == 1 else _present_mean(loss, target)
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class Sum(keras.losses.Loss):
+    """A weighted sum of losses: `Sum([CrossEntropy(), Dice()])`.
+
+    Args:
+        losses: `keras.losses.Loss` objects.
+        weights: one a loss; None: all 1.
+
+    Example:
+        >>> loss = Sum([CrossEntropy(), Dice()], weights=[1.0, 0.5])
+        >>> float(loss(keras.ops.ones((1, 2, 2)), keras.ops.zeros((1, 2, 2, 1))))
+        0.859...
+    """
+
+    def __init__(self, losses, weights=None, reduction="sum_over_batch_size", name="sum"):
+        super().__init__(name=name, reduction=reduction)
+        self.losses = [keras.losses.get(loss) for loss in losses]
+        self.weights = [1.0] * len(self.losses) if weights is None else list(weights)
+        if len(self.weights) != len(self.losses):
+            raise ValueError(
+                f"Sum: as many weights as losses; got {len(self.weights)} and {len(self.losses)}."
+            )
+
+    def call(self, y_true, y_pred):
+        return sum(w * loss.call(y_true, y_pred) for w, loss in zip(self.weights, self.losses))
+
+    def get_config(self):
+        losses = [keras.losses.serialize(loss) for loss in self.losses]
+        config = {"losses": losses, "weights": self.weights}
+        return {"name": self.name, "reduction": self.reduction, **config}
+
+
+NAMES = {
+    "cross_entropy": CrossEntropy,
+    "focal": Focal,
+    "dice": Dice,
+    "tversky": Tversky,
+    "lovasz": Lovasz,
+}
+
+
+def get(names, class_weights=None, **kwargs):
+    """The loss for names joined by "+": `get("cross_entropy+dice")`.
+
+    Args:
+        names: of "cross_entropy", "focal", "dice", "tversky", "lovasz".
+        class_weights: for cross-entropy and focal.
+        **kwargs: `ignore_index`, `from_logits`, for all.
+
+    Raises:
+        ValueError: for another name, or class weights that no loss takes.
+
+    Example:
+        >>> get("cross_entropy+dice").losses[1].name
+        'dice'
+    """
+    parts = [part.strip() for part in names.split("+")]
+    unknown = [part for part in parts if part not in NAMES]
+    if unknown:
+        raise ValueError(f'loss must be {", ".join(NAMES)}, joined by "+"; got {names!r}.')
+    weighted = [issubclass(NAMES[part], Focal) for part in parts]
+    if class_weights is not None and not any(weighted):
+        raise ValueError(f"class weights go with cross_entropy or focal; got the loss {names!r}.")
+    losses = [
+        NAMES[part](**kwargs, **({"class_weights": class_weights} if takes else {}))
+        for part, takes in zip(parts, weighted)
+    ]
+    return losses[0] if len(losses) == 1 else Sum(losses)

@@ -1,0 +1,198 @@
+"""Metrics for segmentation, read off one confusion matrix that is accumulated over the data set.
+
+Keras's `MeanIoU` wants an argmax made by hand, counts an absent class as 1.0 and fails on JAX with
+`ignore_class` (keras#19524, #18441, #21907).
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+WHOLE = 2.0**23  # float32 counts exactly up to twice this
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class ConfusionMatrix(keras.metrics.Metric):
+    """Pixels of true class i (row) that were predicted as class j (column), (classes, classes).
+
+    Exact for any number of pixels, as long as one batch has at most 2^23 in one cell.
+
+    Args:
+        classes: number of classes; 2 for a model with one logit.
+        ignore_index: true label of pixels that do not count.
+        from_logits: True: `y_pred` is (N, H, W, C); the largest logit wins, and one logit alone
+            is class 1 where it exceeds `threshold`. False: `y_pred` holds labels, as `y_true`.
+        threshold: 0 for a logit, 0.5 for a probability.
+
+    `update_state(y_true, y_pred)`: y_true (N, H, W) or (N, H, W, 1), integers.
+
+    Raises:
+        ValueError: when the number of logits is not that of the classes.
+
+    Example:
+        >>> metric = MeanIoU(classes=3, from_logits=False)
+        >>> metric.update_state([[0, 0, 1, 255]], [[0, 1, 1, 2]])
+        >>> float(metric.result())
+        0.5
+    """
+
+    def __init__(self, classes, ignore_index=255, from_logits=True, threshold=0.0, name=None, **kw):
+        super().__init__(name=name or self.default_name, **kw)
+        self.classes = classes
+        self.ignore_index = ignore_index
+        self.from_logits = from_logits
+        self.threshold = threshold
+        shape = (classes, classes)
+        self.rest = self.add_variable(shape, initializer="zeros", name="rest")
+        self.wholes = self.add_variable(shape, initializer="zeros", name="wholes")
+
+    default_name = "confusion_matrix"
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        labels = ops.reshape(ops.cast(y_true, "int32"), (-1,))
+        predicted = ops.reshape(self._labels(ops.convert_to_tensor(y_pred)), (-1,))
+        inside = (labels >= 0) & (labels < self.classes) & (labels != self.ignore_index)
+        weight = ops.cast(inside, "float32")
+        if sample_weight is not None:
+            shape = ops.shape(y_true)
+            sample_weight = ops.cast(sample_weight, "float32")
+            missing = len(shape) - len(sample_weight.shape)
+            sample_weight = ops.reshape(sample_weight, (*ops.shape(sample_weight), *[1] * missing))
+            weight = weight * ops.reshape(ops.broadcast_to(sample_weight, shape), (-1,))
+        cell = ops.where(inside, labels, 0) * self.classes + predicted
+        counts = ops.segment_sum(weight, cell, num_segments=self.classes**2)
+        total = self.rest + ops.reshape(counts, (self.classes, self.classes))
+        wholes = ops.floor(total / WHOLE)
+        self.wholes.assign(self.wholes + wholes)
+        self.rest.assign(total - wholes * WHOLE)
+
+    def _labels(self, y_pred):
+        if not self.from_logits:
+            return ops.clip(ops.cast(y_pred, "int32"), 0, self.classes - 1)
+        if y_pred.shape[-1] != self.classes and (y_pred.shape[-1], self.classes) != (1, 2):
+            raise ValueError(
+                f"{type(self).__name__}: {self.classes} classes need {self.classes} logits (or 1 "
+                f"for 2 classes); got y_pred of shape {tuple(y_pred.shape)}."
+            )
+        if y_pred.shape[-1] == 1:
+            return ops.cast(y_pred > self.threshold, "int32")
+        return ops.cast(ops.argmax(y_pred, axis=-1), "int32")
+
+    def matrix(self):
+        """The matrix so far, float32; exact below 2^24, to 6e-8 above."""
+        return self.wholes * WHOLE + self.rest
+
+    def result(self):
+        return self.matrix()
+
+    def reset_state(self):
+        self.rest.assign(ops.zeros_like(self.rest))
+        self.wholes.assign(ops.zeros_like(self.wholes))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "classes": self.classes,
+            "ignore_index": self.ignore_index,
+            "from_logits": self.from_logits,
+            "threshold": self.threshold,
+        }
+
+
+def _ratio(numerator, denominator):
+    """Class by class; NaN where there is nothing to divide by: the class is absent."""
+    absent = denominator <= 0
+    return ops.where(absent, float("nan"), numerator / ops.where(absent, 1.0, denominator))
+
+
+def _mean_of_present(values):
+    present = ops.logical_not(ops.isnan(values))
+    total = ops.sum(ops.where(present, values, 0.0))
+    return _ratio(total, ops.sum(ops.cast(present, "float32")))
+
+
+def class_iou(matrix):
+    """TP / (TP + FP + FN) of each class, (classes,); NaN for one neither true nor predicted."""
+    hit = ops.diagonal(matrix)
+    return _ratio(hit, ops.sum(matrix, axis=0) + ops.sum(matrix, axis=1) - hit)
+
+
+def class_dice(matrix):
+    """2 TP / (2 TP + FP + FN) of each class, (classes,); NaN for an absent one."""
+    return _ratio(2.0 * ops.diagonal(matrix), ops.sum(matrix, axis=0) + ops.sum(matrix, axis=1))
+
+
+def scores(matrix, class_names):
+    """All of this module's numbers from one confusion matrix, as plain floats; NaN is None.
+
+    Returns:
+        {"mean_iou", "mean_dice", "pixel_accuracy", "pixels", "class_iou": {name: IoU}}.
+    """
+    matrix = ops.convert_to_tensor(matrix, "float32")
+    found = {
+        "mean_iou": _mean_of_present(class_iou(matrix)),
+        "mean_dice": _mean_of_present(class_dice(matrix)),
+        "pixel_accuracy": _ratio(ops.sum(ops.diagonal(matrix)), ops.sum(matrix)),
+        "pixels": ops.sum(matrix),
+    }
+    found = {name: _plain(value) for name, value in found.items()}
+    per_class = map(_plain, ops.convert_to_numpy(class_iou(matrix)))
+    return {**found, "class_iou": dict(zip(class_names, per_class, strict=True))}
+
+
+def _plain(value):
+    value = float(ops.convert_to_numpy(value))
+    return None if np.isnan(value) else value
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class MeanIoU(ConfusionMatrix):
+    """Mean of the classes' IoU; arguments as for `ConfusionMatrix`, absent classes left out."""
+
+    default_name = "mean_iou"
+
+    def result(self):
+        return _mean_of_present(class_iou(self.matrix()))
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class ClassIoU(ConfusionMatrix):
+    """IoU of each class as a dict; arguments as for `ConfusionMatrix`. NaN for an absent class.
+
+    Args:
+        class_names: keys of the result; None: "class_0" and so on.
+    """
+
+    default_name = "class_iou"
+
+    def __init__(self, classes, class_names=None, **kwargs):
+        super().__init__(classes, **kwargs)
+        self.class_names = list(class_names or (f"class_{i}" for i in range(classes)))
+
+    def result(self):
+        values = class_iou(self.matrix())
+        return {f"iou_{name}": values[i] for i, name in enumerate(self.class_names)}
+
+    def get_config(self):
+        return {**super().get_config(), "class_names": self.class_names}
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class MeanDice(ConfusionMatrix):
+    """Mean of the classes' Dice score; arguments as for `ConfusionMatrix`, absent left out."""
+
+    default_name = "mean_dice"
+
+    def result(self):
+        return _mean_of_present(class_dice(self.matrix()))
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class PixelAccuracy(ConfusionMatrix):
+    """Share of the valid pixels that are right; arguments as for `ConfusionMatrix`."""
+
+    default_name = "pixel_accuracy"
+
+    def result(self):
+        matrix = self.matrix()
+        return _ratio(ops.sum(ops.diagonal(matrix)), ops.sum(matrix))

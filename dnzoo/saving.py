@@ -1,0 +1,362 @@
+"""Keras model to SavedModel folder, and back.
+
+A folder is a plain TensorFlow SavedModel that any TensorFlow runtime serves, and it is enough to
+get the trainable Keras model back, on any backend and without TensorFlow:
+
+    saved_model.pb, variables/       the graph, and each weight once
+    assets.extra/dnzoo.json          architecture, where each weight lies, classes, checksums
+    assets.extra/README.md           the model card
+
+Reading a folder runs no code from it: the architecture may only name classes of an allow-list.
+"""
+
+import copy
+import fnmatch
+import hashlib
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from dnzoo import card, files
+
+FORMAT = 1
+VARIABLES = "variables/variables.data-00000-of-00001"
+EXTRA = "assets.extra/dnzoo.json"
+INDEX = Path(__file__).with_name("pretrained.json")
+CHECKOUT = Path(__file__).parents[1] / "saved_models"
+
+# Layers of keras.layers that do nothing but compute: none of them reads files or runs code.
+LAYERS = """Activation Add Average AveragePooling2D BatchNormalization CenterCrop Concatenate Conv1D
+Conv2D Conv3D Conv2DTranspose Cropping2D Dense DepthwiseConv2D Dropout ELU Flatten
+GlobalAveragePooling2D GlobalMaxPooling2D GroupNormalization InputLayer LayerNormalization
+LeakyReLU MaxPooling2D Maximum Multiply Normalization PReLU ReLU Rescaling Reshape Resizing
+SeparableConv2D Softmax SpatialDropout2D Subtract UpSampling2D ZeroPadding2D""".split()
+MODULES = ("keras.initializers", "keras.regularizers", "keras.constraints")
+OPERATIONS = ("keras.src.ops.numpy", "keras.src.ops.nn", "keras.src.ops.math")
+MARKS = ("__keras_tensor__", "__slice__", "__ellipsis__", "__tuple__")
+OTHERS = {
+    ("keras", "DTypePolicy"),
+    ("keras", "Sequential"),
+    ("keras", "Functional"),
+    ("keras.models", "Functional"),
+    ("keras.src.models.functional", "Functional"),
+    ("keras.src.applications.convnext", "LayerScale"),
+    ("keras.src.applications.convnext", "StochasticDepth"),
+}
+
+
+def save(
+    model,
+    path,
+    *,
+    class_names=None,
+    palette=None,
+    metrics=None,
+    provenance=None,
+    overwrite=False,
+):
+    """Write a model as a SavedModel folder that `load` turns into a Keras model again.
+
+    Its serving function takes float32 images as the model does, (N, H, W, C), and returns
+    `logits` (or `probabilities`, when the model ends in an activation) and `classes`, int32
+    (N, H, W), for a model with one image-like output; another model's outputs keep their names.
+    Everything is float32, whatever precision the model trained in. On JAX and PyTorch a
+    TensorFlow child process does the writing.
+
+    Args:
+        model: a functional Keras model of Keras's and dnzoo's layers.
+        path: the folder to make.
+        class_names: names of the output channels ("background" and one more for one channel).
+        palette: one (red, green, blue), 0 to 255, a class.
+        metrics: numbers to publish with the model: a dict that JSON can hold.
+        provenance: how the model came to be (data, command, seed, device, ...): such a dict.
+        overwrite: replace a folder that is there; it stays as it is until the new one is whole.
+
+    Raises:
+        ValueError: when the model holds a class that is not on the allow-list, or names do not fit.
+        FileExistsError: when `path` is there and `overwrite` is false.
+        RuntimeError: when TensorFlow is missing or fails.
+
+    Example:
+        >>> from dnzoo import unet
+        >>> save(unet((32, 32, 3), filters=(4, 8)), getfixture("tmp_path") / "mine")
+    """
+    architecture = _architecture(model)
+    _check_classes(architecture)
+    meta = {
+        "format": FORMAT,
+        "name": model.name,
+        "class_names": class_names and list(class_names),
+        "palette": palette and [list(map(int, colour)) for colour in palette],
+        "metrics": metrics,
+        "provenance": provenance,
+        "architecture": architecture,
+    }
+    weights = [keras.ops.convert_to_numpy(w.value).astype("float32") for w in model.weights]
+    if keras.backend.backend() == "tensorflow":
+        return _write(meta, weights, path, overwrite)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "meta.json").write_text(json.dumps(meta), "utf-8")
+        np.savez(Path(folder, "weights.npz"), *weights)
+        _write_in_child(folder, path, overwrite)
+
+
+def load(name_or_path, dtype="float32"):
+    """The trainable Keras model of a SavedModel that `save` wrote.
+
+    Args:
+        name_or_path: a folder, or the name of a pretrained model (`list_pretrained()`), looked
+            for in the folder that the variable DNZOO_HOME names, then in the checkout.
+        dtype: precision policy, such as "mixed_bfloat16"; output layers stay float32.
+
+    Returns:
+        A `keras.Model`, weights equal to the bit to those saved. `model.get_layer("encoder")
+        .trainable = False` freezes, `keras.Model(model.input, ...)` cuts, `fit` trains.
+
+    Raises:
+        FileNotFoundError: when there is no such folder; the message says where to get it.
+        ValueError: when the folder is damaged, not dnzoo's, or names a class that is not allowed.
+
+    Example:
+        >>> from dnzoo import unet
+        >>> path = getfixture("tmp_path") / "mine"
+        >>> save(unet((32, 32, 3), filters=(4, 8)), path)
+        >>> load(path).output_shape
+        (None, 32, 32, 2)
+    """
+    folder = find(name_or_path)
+    meta = read_meta(folder)
+    for file, expected in meta["checksums"].items():
+        if not (folder / file).is_file() or _sha256(folder / file) != expected:
+            raise ValueError(f"{folder}: {file} is missing or damaged; get the folder again.")
+    _check_classes(meta["architecture"], folder)
+    model = _build(_with_precision(meta["architecture"], dtype))
+    if len(model.weights) != len(meta["weights"]):
+        raise ValueError(f"{folder}: dnzoo.json does not fit its own architecture.")
+    for weight, place in zip(model.weights, meta["weights"]):
+        shape, offset = tuple(place["shape"]), place["offset"]
+        weight.assign(np.memmap(folder / VARIABLES, "<f4", "r", offset, shape))
+    return model
+
+
+def list_pretrained(pattern="*"):
+    """Names of pretrained models that `load` knows or finds, sorted; `pattern` as in a shell.
+
+    Example:
+        >>> list_pretrained("unet_fashion*")
+        ['unet_fashion_scenes']
+    """
+    here = {meta.parents[1].name for home in _homes() for meta in home.glob(f"*/{EXTRA}")}
+    return sorted(fnmatch.filter(here | set(read_index()), pattern))
+
+
+def find(name_or_path):
+    """The folder of a pretrained model or of a path; see `load`."""
+    if (Path(name_or_path) / EXTRA).is_file():
+        return Path(name_or_path)
+    if Path(name_or_path).exists():
+        raise ValueError(
+            f"{name_or_path} is no SavedModel of dnzoo's: {EXTRA} is missing. Only folders that "
+            "dnzoo.save wrote can be loaded."
+        )
+    name, entry = str(name_or_path), read_index().get(str(name_or_path))
+    for home in _homes():
+        folder = home / name
+        if os.sep not in name and (folder / EXTRA).is_file():
+            if entry and _sha256(folder / EXTRA) != entry["sha256"]:
+                raise ValueError(
+                    f"{folder} is not the {name} that this version of dnzoo lists (damaged, or "
+                    f"another version). Load it by its path, or get the folder again."
+                )
+            return folder
+    where = "name one of " + ", ".join(list_pretrained()) + ", or give a folder"
+    if entry:
+        where = (
+            f"copy saved_models/{name} ({entry['size'] / 1e6:.0f} MB) from a checkout of dnzoo to a "
+            "folder and set DNZOO_HOME to that folder"
+        )
+    raise FileNotFoundError(f"no model {name!r} here: {where}.")
+
+
+def read_meta(folder):
+    """What `assets.extra/dnzoo.json` says, without building the model."""
+    try:
+        meta = json.loads((Path(folder) / EXTRA).read_text("utf-8"))
+        if meta["format"] > FORMAT:
+            raise ValueError(f"{folder} was written by a newer dnzoo: update dnzoo.")
+        if not {"architecture", "weights", "checksums"} <= set(meta):
+            raise KeyError("architecture, weights or checksums")
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ValueError(f"{folder}: {EXTRA} can't be read ({error}); get it again.") from error
+    return meta
+
+
+def read_index():
+    """The pretrained models of this version: {name: {"sha256", "size"}}."""
+    return json.loads(INDEX.read_text("utf-8"))
+
+
+def write_index():
+    """List the checkout's saved_models/ in the index that the wheel ships (`make index`)."""
+    index = {}
+    for meta in sorted(CHECKOUT.glob(f"*/{EXTRA}")):
+        folder = meta.parents[1]
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        index[folder.name] = {"sha256": _sha256(meta), "size": size}
+    files.write_json(INDEX, index)
+
+
+def _homes():
+    home = os.environ.get("DNZOO_HOME")
+    return [*([Path(home)] if home else []), CHECKOUT]
+
+
+def _architecture(model):
+    if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
+        raise ValueError(f"only a functional keras.Model can be saved; got {type(model).__name__}.")
+    architecture = keras.saving.serialize_keras_object(model)
+    architecture.pop("compile_config", None)
+    return _with_precision(json.loads(json.dumps(architecture)), "float32")
+
+
+def _with_precision(node, policy, outputs=()):
+    """The architecture with every layer's precision replaced, but for the output layers'."""
+    if isinstance(node, list):
+        return [_with_precision(item, policy, outputs) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if node.get("class_name") == "DTypePolicy":
+        return {**node, "config": {"name": policy}}
+    if "output_layers" in node:
+        places = node["output_layers"]
+        outputs = {place[0] for place in (places if isinstance(places[0], list) else [places])}
+    elif node.get("name") in outputs and "inbound_nodes" in node:
+        policy = "float32"
+    return {key: _with_precision(value, policy, outputs) for key, value in node.items()}
+
+
+def _check_classes(node, folder=None):
+    """Raise ValueError when serialised Keras names anything that is not on the allow-list."""
+    if isinstance(node, list):
+        for item in node:
+            _check_classes(item, folder)
+    elif isinstance(node, dict):
+        if "class_name" in node and not _allowed(node):
+            name = f"{node.get('module')}.{node['class_name']}"
+            whose = "the model holds" if folder is None else f"{folder} names"
+            raise ValueError(
+                f"{whose} {name}, which dnzoo does not save or load: only Keras's plain layers and "
+                "dnzoo's own are on the list (no Lambda, no classes of your own)."
+            )
+        for value in node.values():
+            _check_classes(value, folder)
+
+
+def _allowed(node):
+    module, name = node.get("module"), node["class_name"]
+    if not isinstance(name, str) or (module is not None and not isinstance(module, str)):
+        return False
+    if module is None:
+        return name in MARKS
+    if module == "keras.layers":
+        return name in LAYERS
+    if module in MODULES + OPERATIONS:
+        found = getattr(importlib.import_module(module), name, None)
+        return isinstance(found, type) and (module in MODULES or issubclass(found, keras.Operation))
+    if module.startswith("dnzoo."):
+        registered = keras.saving.get_registered_object(f"dnzoo>{name}")
+        return registered is not None and registered.__module__ == module
+    return (module, name) in OTHERS
+
+
+def _build(architecture):
+    import dnzoo.layers  # noqa: F401  registers the classes that the architecture names
+
+    # Keras empties the dicts that it reads
+    return keras.saving.deserialize_keras_object(copy.deepcopy(architecture), safe_mode=True)
+
+
+def _write(meta, weights, path, overwrite):
+    import tensorflow as tf
+
+    model = _build(meta["architecture"])
+    for weight, value in zip(model.weights, weights, strict=True):
+        weight.assign(value)
+    module = tf.Module()
+    # By position, in the order of the data file; Keras's paths carry counters that change.
+    module.weights = {f"{i:05d}": w.value for i, w in enumerate(model.weights)}
+    module.serve = _serving_function(model)
+    with files.new_folder(path, overwrite) as folder:
+        tf.saved_model.save(module, str(folder), signatures={"serving_default": module.serve})
+        data, offset, places = (folder / VARIABLES).read_bytes(), 0, []
+        for weight, value in zip(model.weights, weights):
+            offset = data.find(np.ascontiguousarray(value, "<f4").tobytes(), offset)
+            if offset < 0:
+                raise RuntimeError("TensorFlow's checkpoint does not hold the weights in order.")
+            places.append({"path": weight.path, "shape": list(value.shape), "offset": offset})
+            offset += value.nbytes
+        checksums = {name: _sha256(folder / name) for name in ("saved_model.pb", VARIABLES)}
+        meta = {**meta, "parameters": model.count_params()}
+        meta = {**meta, "weights": places, "checksums": checksums}
+        (folder / EXTRA).parent.mkdir()
+        (folder / EXTRA).with_name("README.md").write_text(card.markdown(meta), "utf-8")
+        files.write_json(folder / EXTRA, meta)
+
+
+def _serving_function(model):
+    import tensorflow as tf
+
+    image_like = len(model.outputs) == 1 and len(model.outputs[0].shape) == 4
+    activation = getattr(model.layers[-1], "activation", keras.activations.linear)
+    linear = activation is keras.activations.linear
+
+    def serve(*inputs):
+        outputs = model(inputs[0] if len(inputs) == 1 else list(inputs), training=False)
+        if not image_like:
+            flat = keras.tree.flatten(outputs)
+            return dict(zip(model.output_names, flat))
+        if outputs.shape[-1] == 1:
+            classes = tf.cast(outputs[..., 0] > (0.0 if linear else 0.5), tf.int32)
+        else:
+            classes = tf.argmax(outputs, axis=-1, output_type=tf.int32)
+        return {"logits" if linear else "probabilities": outputs, "classes": classes}
+
+    signature = [tf.TensorSpec(x.shape, "float32", name=x.name) for x in model.inputs]
+    return tf.function(serve, input_signature=signature)
+
+
+def _write_in_child(folder, path, overwrite):
+    package = str(Path(__file__).parents[1])
+    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    env = {**os.environ, "KERAS_BACKEND": "tensorflow", "PYTHONPATH": os.pathsep.join(paths)}
+    env["CUDA_VISIBLE_DEVICES"] = ""  # the parent holds the accelerator
+    command = [sys.executable, "-m", "dnzoo.saving", folder, str(path), str(int(overwrite))]
+    child = subprocess.run(command, env=env, capture_output=True, text=True)
+    if child.returncode:
+        last = (child.stderr.strip().splitlines() or ["no message"])[-1]
+        if last.startswith("FileExistsError"):
+            raise FileExistsError(last.split(": ", 1)[1])
+        raise RuntimeError(f"TensorFlow could not write the SavedModel: {last}")
+
+
+def _sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+if __name__ == "__main__":  # the child process of `save` on JAX and PyTorch
+    source, target, replace = sys.argv[1:]
+    with np.load(Path(source, "weights.npz")) as arrays:
+        _write(
+            json.loads(Path(source, "meta.json").read_text("utf-8")),
+            [arrays[f"arr_{i}"] for i in range(len(arrays.files))],
+            target,
+            bool(int(replace)),
+        )
