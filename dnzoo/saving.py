@@ -203,6 +203,18 @@ def read_index():
     return json.loads(INDEX.read_text("utf-8"))
 
 
+def describe(name):
+    """A pretrained model in words: (MB, its first metric, that metric's value, where it lies)."""
+    size = f"{read_index()[name]['size'] / 1e6:.1f}" if name in read_index() else ""
+    try:
+        folder = find(name)
+    except (FileNotFoundError, ValueError) as error:
+        return size, "", "", str(error)
+    metric, value = next(iter((read_meta(folder)["metrics"] or {"": ""}).items()))
+    value = f"{value:.4f}" if isinstance(value, float) else str(value)
+    return size, metric, value, str(folder)
+
+
 def write_index():
     """List the checkout's saved_models/ in the index that the wheel ships (`make index`)."""
     index = {}
@@ -211,6 +223,14 @@ def write_index():
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         index[folder.name] = {"sha256": _sha256(meta), "size": size}
     files.write_json(INDEX, index)
+
+
+def as_float32(model):
+    """A copy that computes in float32 with the same weights."""
+    copied = _build(_architecture(model))
+    for weight, value in zip(copied.weights, model.weights, strict=True):
+        weight.assign(value)
+    return copied
 
 
 def _homes():

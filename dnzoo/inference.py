@@ -1,0 +1,151 @@
+"""Use a trained model on images of one's own."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from dnzoo import files
+
+TILE = 1024
+OVERLAP = 128
+IMAGE_TYPES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+
+
+def predict(model, image):
+    """The logits of a segmentation model for one image of any size.
+
+    Up to 1024 x 1024 pixels the image is computed whole; a larger one in tiles of that size that
+    overlap by 128 pixels and fade into each other. The model reads raw values, 0 to 255, if it
+    was saved by a recipe.
+
+    Args:
+        model: a `keras.Model` for images of any size, (N, H, W, C) -> (N, H, W, classes).
+        image: (H, W, C), any number type.
+
+    Returns:
+        (H, W, classes) float32.
+
+    Raises:
+        ValueError: for an image of another shape than the model reads.
+
+    Example:
+        >>> from dnzoo import unet
+        >>> predict(unet((None, None, 3), filters=(4, 8)), np.zeros((33, 47, 3))).shape
+        (33, 47, 2)
+    """
+    image = np.asarray(image, "float32")
+    wanted = model.input_shape[1:]
+    if image.ndim != 3 or any(w not in (None, n) for w, n in zip(wanted, image.shape)):
+        raise ValueError(
+            f"{model.name} reads images of shape {wanted} (None: any); got {image.shape}."
+        )
+    height, width = image.shape[:2]
+    if max(height, width) <= TILE:
+        return _logits(model, image)
+    total = np.zeros((height, width, model.output_shape[-1]), "float32")
+    weight = np.zeros((height, width, 1), "float32")
+    for top in _starts(height):
+        for left in _starts(width):
+            window = np.s_[top : top + TILE, left : left + TILE]
+            fade = _fade(image[window].shape)
+            total[window] += _logits(model, image[window]) * fade
+            weight[window] += fade
+    return total / weight
+
+
+def _logits(model, image):
+    return keras.ops.convert_to_numpy(model.predict_on_batch(image[None]))[0]
+
+
+def _starts(size):
+    last = max(size - TILE, 0)
+    return [*range(0, last, TILE - OVERLAP), last]
+
+
+def _fade(shape):
+    def ramp(size):
+        edge = np.minimum(np.arange(size), np.arange(size)[::-1]) + 1
+        return np.minimum(edge / OVERLAP, 1).astype("float32")
+
+    return (ramp(shape[0])[:, None] * ramp(shape[1])[None, :])[..., None]
+
+
+def classes(logits):
+    """Class numbers, uint8 (..., H, W), of logits (..., H, W, C); C = 1: class 1 above 0."""
+    if logits.shape[-1] == 1:
+        return (logits[..., 0] > 0).astype("uint8")
+    return np.argmax(logits, axis=-1).astype("uint8")
+
+
+def predict_files(model, source, out, palette=None):
+    """Write `<name>_mask.png` (palette, the class numbers) and `<name>_overlay.png` for images.
+
+    Args:
+        model: as for `predict`, with 1 or 3 channels in.
+        source: an image file, or a folder of them.
+        out: the folder for the results.
+        palette: a colour a class; None: dnzoo's.
+
+    Returns:
+        The paths written, two an image.
+
+    Raises:
+        FileNotFoundError: when there is no image.
+        ValueError: when an image can't be read.
+    """
+    from dnzoo.data import segmentation
+
+    count = max(model.output_shape[-1], 2)
+    palette = np.array(palette or segmentation.palette(count), "uint8")
+    written = []
+    for path in _images(Path(source)):
+        image = _read(path, model.input_shape[-1])
+        mask = classes(predict(model, image))
+        for kind, picture in (
+            ("mask", _paletted(mask, palette)),
+            ("overlay", _overlay(image, mask, palette)),
+        ):
+            written.append(Path(out) / f"{path.stem}_{kind}.png")
+            with files.new_file(written[-1]) as partial:
+                picture.save(partial)
+    return written
+
+
+def _images(source):
+    if source.is_file():
+        return [source]
+    found = sorted(p for p in source.glob("*") if p.suffix.lower() in IMAGE_TYPES)
+    if not found:
+        raise FileNotFoundError(f"{source} is neither an image nor a folder with images.")
+    return found
+
+
+def _read(path, channels):
+    from PIL import Image, ImageOps
+
+    if channels not in (1, 3):
+        raise ValueError(f"the model reads {channels} channels: use dnzoo.predict with an array.")
+    try:
+        with Image.open(path) as file:
+            image = ImageOps.exif_transpose(file).convert("L" if channels == 1 else "RGB")
+    except OSError as error:
+        raise ValueError(f"{path} can't be read as an image ({error}).") from error
+    return np.array(image).reshape(image.height, image.width, channels)
+
+
+def _paletted(mask, palette):
+    from PIL import Image
+
+    picture = Image.fromarray(mask, mode="P")
+    picture.putpalette(palette.ravel().tolist())
+    return picture
+
+
+def _overlay(image, mask, palette):
+    """The image with every class but 0 tinted in its colour."""
+    from PIL import Image
+
+    rgb = np.broadcast_to(image, (*mask.shape, 3)).astype("float32")
+    tinted = np.where(mask[..., None] > 0, 0.45 * rgb + 0.55 * palette[mask], rgb)
+    return Image.fromarray(tinted.round().astype("uint8"))

@@ -1,0 +1,93 @@
+"""Semantic segmentation as a task: its batches, loss, metrics, test and pictures."""
+
+import keras
+import numpy as np
+
+from dnzoo import inference, losses, metrics
+from dnzoo.data import Batches, Evaluation, segmentation
+
+SMOKE_IMAGES = 32
+
+
+class Segmentation:
+    """Label every pixel with its class.
+
+    Args:
+        data: `dnzoo.data.segmentation.SegmentationData`.
+        config: `dnzoo.training.Config`; its `batch_size`, `seed` and `smoke` count.
+        loss: names for `dnzoo.losses.get`, such as "cross_entropy+dice".
+        class_weights: one a class, for the loss; None or empty: all 1.
+        augment: flip, zoom and recolour the training images.
+
+    Raises:
+        ValueError: for an unknown loss, or class weights that are not as many as classes.
+    """
+
+    monitor = "mean_iou"
+
+    def __init__(self, data, config, loss="cross_entropy", class_weights=None, augment=True):
+        if class_weights and len(class_weights) != len(data.class_names):
+            raise ValueError(
+                f"--class-weights: {len(class_weights)} numbers for {len(data.class_names)} "
+                f"classes ({', '.join(data.class_names)})."
+            )
+        limit = SMOKE_IMAGES if config.smoke else None
+        self.data, self.smoke = data, config.smoke
+        self.train = Batches(
+            *data.splits["train"],
+            batch_size=config.batch_size,
+            seed=config.seed,
+            augment=segmentation.augment if augment else None,
+            limit=limit,
+        )
+        self.validation = Evaluation(*data.splits["validation"], config.batch_size, limit)
+        self.test = Evaluation(*data.splits["test"], config.batch_size, limit)
+        self.loss = losses.get(loss, class_weights=class_weights or None)
+        self.description = f"{data.name}: " + ", ".join(
+            f"{len(part.images):,} {name}"
+            for name, part in (
+                ("training", self.train),
+                ("validation", self.validation),
+                ("test", self.test),
+            )
+        )
+        self.published = {"class_names": data.class_names, "palette": data.palette}
+
+    def metrics(self):
+        """Metrics to follow while training."""
+        classes = len(self.data.class_names)
+        return [metrics.MeanIoU(classes), metrics.PixelAccuracy(classes)]
+
+    def evaluate(self, model):
+        """Numbers on the test split, each pixel once: see `dnzoo.metrics.scores`."""
+        if model.output_shape[-1] not in (len(self.data.class_names), 1):
+            raise ValueError(
+                f"{model.name} puts out {model.output_shape[-1]} classes, {self.data.name} has "
+                f"{len(self.data.class_names)}: {', '.join(self.data.class_names)}."
+            )
+        confusion = metrics.ConfusionMatrix(len(self.data.class_names))
+        for step in range(self.test.steps):
+            images, masks = self.test.batch(step)
+            confusion.update_state(masks, model.predict_on_batch(images))
+        return metrics.scores(confusion.result(), self.data.class_names)
+
+    def pictures(self, model, count=12):
+        """Held-out images, the truth and what the model says, side by side, as a Pillow image."""
+        from PIL import Image
+
+        images, truths = self.test.images[:count], self.test.masks[:count]
+        predicted = inference.classes(
+            keras.ops.convert_to_numpy(model.predict_on_batch(np.asarray(images, "float32")))
+        )
+        palette = np.array([*self.data.palette, *[(96, 96, 96)] * 256], "uint8")[:256]
+        tiles = [
+            np.concatenate([image, palette[truth], palette[guess]], axis=1)
+            for image, truth, guess in zip(images, truths, predicted)
+        ]
+        edged = [np.pad(tile, ((2, 2), (2, 2), (0, 0)), constant_values=255) for tile in tiles]
+        while len(edged) % 3:
+            edged.append(np.full_like(edged[0], 255))
+        rows = [np.concatenate(edged[i : i + 3], axis=1) for i in range(0, len(edged), 3)]
+        return Image.fromarray(np.concatenate(rows))
+
+    caption = "Held-out images, each with the truth and the prediction beside it."

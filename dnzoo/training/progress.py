@@ -1,0 +1,94 @@
+"""What happens between two steps: progress with time left, a wish to stop, a loss gone wrong."""
+
+import math
+import signal
+import sys
+import threading
+import time
+
+import keras
+from rich import get_console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+CHECK_EVERY = 20  # steps; reading the loss makes an accelerator wait
+
+
+class Stop:
+    """Turns the first Ctrl-C or SIGTERM into a wish that a step can see; a second one is as usual."""
+
+    def __init__(self):
+        self.wanted = False
+
+    def __enter__(self):
+        self.before = {}
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self.before[number] = signal.signal(number, self._handle)
+        return self
+
+    def _handle(self, number, frame):
+        self.wanted = True
+        self._restore()
+        print("\nStopping after this step.", file=sys.stderr)
+
+    def _restore(self):
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def __exit__(self, *error):
+        self._restore()
+
+
+class Steps(keras.callbacks.Callback):
+    """Counts steps, shows them, stops when `stop.wanted`, and raises on a loss that is no number."""
+
+    def __init__(self, step, total, batch_size, stop):
+        super().__init__()
+        self.step, self.total, self.batch_size, self.stop = step, total, batch_size, stop
+        self.started, self.first, self.spoken = time.monotonic(), step, time.monotonic()
+        self.bar = Progress(
+            TextColumn("step {task.completed}/{task.total}"),
+            BarColumn(),
+            TextColumn("loss {task.fields[loss]:.4f}"),
+            TextColumn("time left"),
+            TimeRemainingColumn(),
+            transient=True,
+            disable=not get_console().is_terminal,
+        )
+        self.task = self.bar.add_task("", total=total, completed=step, loss=float("nan"))
+
+    def on_train_begin(self, logs=None):
+        self.bar.start()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += 1
+        if self.step % CHECK_EVERY == 0 or self.stop.wanted:
+            loss = float(logs["loss"])
+            self.check(loss)
+            self.bar.update(self.task, completed=self.step, loss=loss)
+            if self.bar.disable and time.monotonic() - self.spoken > 30:
+                print(f"  step {self.step}/{self.total}  loss {loss:.4f}  {self.time_left()}")
+                self.spoken = time.monotonic()
+        if self.stop.wanted:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        self.bar.stop()
+
+    def check(self, loss):
+        """Raise FloatingPointError when the loss is no finite number."""
+        if not math.isfinite(loss):
+            raise FloatingPointError(
+                f"the loss became {loss} by step {self.step}. The last good state is kept in "
+                "checkpoints/. Try a lower --learning-rate, a --warmup, or --precision float32, "
+                "into another --out."
+            )
+
+    def rate(self):
+        """Images a second since the start of the run, evaluation included."""
+        return (self.step - self.first) * self.batch_size / (time.monotonic() - self.started)
+
+    def time_left(self):
+        """In words."""
+        seconds = (self.total - self.step) * self.batch_size / max(self.rate(), 1e-9)
+        return f"{int(seconds) // 60}:{int(seconds) % 60:02d} left"

@@ -1,0 +1,135 @@
+"""The page that a run leaves: curves, pictures, tables, and how to make it again. One file."""
+
+import base64
+import html as markup
+import io
+
+STYLE = """
+body{font:16px/1.5 system-ui,sans-serif;color:#1d2430;max-width:1080px;margin:2.5rem auto;padding:0 1rem}
+h1{margin-bottom:.2rem}h2{margin-top:2.2rem}.big{font-size:2.4rem;font-weight:600}
+.small{color:#5a6472}img{max-width:100%;image-rendering:auto}
+table{border-collapse:collapse;margin:.5rem 0}td,th{padding:.25rem .9rem .25rem 0;text-align:left;
+border-bottom:1px solid #e3e7ee;vertical-align:top}td.n{text-align:right;font-variant-numeric:tabular-nums}
+.c{display:inline-block;width:1em;height:1em;border-radius:3px;margin-right:.5em;vertical-align:-.1em}
+.bar{display:inline-block;height:.7em;background:#4c7fd9;border-radius:2px}
+code{background:#f2f4f8;padding:.1rem .3rem;border-radius:3px;overflow-wrap:anywhere}
+"""
+
+
+def html(name, config, history, metrics, provenance, task, picture):
+    """The page as text.
+
+    Args:
+        name: of the model.
+        config: what config.json holds.
+        history: a dict of numbers an epoch.
+        metrics: of the test split; a dict inside is a table by class.
+        provenance: how it was made.
+        task: for `monitor`, `caption` and `published`.
+        picture: a Pillow image.
+    """
+    numbers = {key: value for key, value in metrics.items() if not isinstance(value, dict)}
+    parts = [
+        f"<h1>{markup.escape(name)}</h1>",
+        f"<p class=small>{markup.escape(provenance['data'])}</p>",
+        f"<p><span class=big>{_number(numbers[task.monitor])}</span> "
+        f"{_words(task.monitor)} on the test split</p>",
+        f"<h2>Predictions</h2>{_png(picture)}<p class=small>{markup.escape(task.caption)}</p>",
+        _legend(task),
+        f"<h2>Training</h2>{_curves(history, task.monitor)}",
+        "<h2>Test split</h2>" + _rows(numbers),
+        *(_by_class(key, value, task) for key, value in metrics.items() if isinstance(value, dict)),
+        "<h2>How it was made</h2>" + _rows(provenance),
+        "<h2>Config</h2>" + _rows(config),
+    ]
+    head = f"<meta charset=utf-8><title>{markup.escape(name)}</title><style>{STYLE}</style>"
+    return f"<!doctype html><html lang=en><head>{head}</head><body>{''.join(parts)}</body></html>\n"
+
+
+def print_metrics(metrics):
+    """The metrics as tables for the terminal."""
+    import rich.table
+
+    tables = {"test split": {k: v for k, v in metrics.items() if not isinstance(v, dict)}}
+    tables |= {key: value for key, value in metrics.items() if isinstance(value, dict)}
+    for title, values in tables.items():
+        table = rich.table.Table(_words(title), "", box=rich.box.SIMPLE)
+        table.columns[1].justify = "right"
+        for key, value in values.items():
+            table.add_row(_words(key), _number(value))
+        rich.print(table)
+
+
+def _words(name):
+    return name.replace("_", " ").replace("iou", "IoU")
+
+
+def _number(value):
+    if value is None:
+        return "absent"
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:,.0f}" if value.is_integer() and abs(value) > 1 else f"{value:.4f}"
+
+
+def _rows(values):
+    rows = (
+        f"<tr><th>{markup.escape(_words(key))}</th><td>{_cell(key, value)}</td></tr>"
+        for key, value in values.items()
+    )
+    return f"<table>{''.join(rows)}</table>"
+
+
+def _cell(key, value):
+    text = markup.escape(_number(value))
+    return f"<code>{text}</code>" if key == "command" else text
+
+
+def _legend(task):
+    colours = zip(task.published["class_names"], task.published["palette"])
+    return "<p>" + " &nbsp; ".join(f"{_swatch(c)}{markup.escape(n)}" for n, c in colours) + "</p>"
+
+
+def _swatch(colour):
+    return f"<span class=c style='background:rgb{tuple(colour)}'></span>"
+
+
+def _by_class(title, values, task):
+    rows = []
+    for (name, value), colour in zip(values.items(), task.published["palette"]):
+        bar = f"<span class=bar style='width:{200 * (value or 0):.0f}px'></span>"
+        rows.append(
+            f"<tr><td>{_swatch(colour)}{markup.escape(name)}</td>"
+            f"<td class=n>{_number(value)}</td><td>{bar}</td></tr>"
+        )
+    return f"<h3>{markup.escape(_words(title))}</h3><table>{''.join(rows)}</table>"
+
+
+def _curves(history, monitor):
+    import matplotlib
+    from matplotlib.figure import Figure  # no pyplot: it keeps global state and wants a display
+
+    epochs = [row["epoch"] for row in history]
+    with matplotlib.rc_context(
+        {"font.size": 11, "axes.spines.top": False, "axes.spines.right": False}
+    ):
+        figure = Figure(figsize=(10, 3.2), layout="constrained")
+        for axis, metric in zip(figure.subplots(1, 2), ("loss", monitor)):
+            axis.plot(epochs, [row[metric] for row in history], ".-", label="training (augmented)")
+            axis.plot(epochs, [row[f"val_{metric}"] for row in history], ".-", label="validation")
+            axis.set(xlabel="epoch", title=_words(metric))
+            axis.grid(alpha=0.25)
+            axis.legend(frameon=False)
+        data = io.BytesIO()
+        figure.savefig(data, format="png", dpi=110)
+    return _image(data)
+
+
+def _png(picture):
+    data = io.BytesIO()
+    picture.save(data, "png")
+    return _image(data)
+
+
+def _image(data):
+    return f"<img src='data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}'>"

@@ -1,0 +1,65 @@
+"""Segment garments, pets, or your own images with a U-Net.
+
+Runs on scenes made from the sample that dnzoo ships, on a TFDS name, or on a folder:
+    python recipes/unet.py
+    python recipes/unet.py --data FOLDER --out runs/mine
+"""
+
+import dataclasses
+
+from dnzoo import training, unet
+from dnzoo.data import segmentation
+from dnzoo.tasks import Segmentation
+
+
+@dataclasses.dataclass(kw_only=True)
+class Config(training.Config):
+    data: str = "fashion_scenes"
+    """fashion_scenes, oxford_iiit_pet, or a folder with images/ and masks/ (PNG, 255 ignored)."""
+    out: str = "runs/unet"
+    """The folder that gets everything the run makes."""
+    image_size: int = 128
+    """Images are fitted into a square of this size."""
+    filters: tuple[int, ...] = (24, 48, 96, 192)
+    """Channels of each level, deepest last."""
+    upsampling: str = "transposed"
+    """transposed, subpixel, nearest, bilinear or bicubic."""
+    skip: str = "concat"
+    """concat, add or attention."""
+    residual: bool = False
+    """A shortcut around every double convolution."""
+    dropout: float = 0.0
+    """Rate after the two deepest blocks."""
+    encoder: str | None = None
+    """A keras.applications name in place of the contracting half, such as mobilenetv2."""
+    encoder_weights: str | None = None
+    """imagenet, or a weights file, for --encoder."""
+    loss: str = "cross_entropy"
+    """cross_entropy, focal, dice, tversky, lovasz, or a sum such as cross_entropy+dice."""
+    class_weights: tuple[float, ...] = ()
+    """One a class, for cross_entropy and focal."""
+
+
+def main(config):
+    data = segmentation.load(config.data, config.data_dir, config.image_size, config.seed)
+    task = Segmentation(data, config, config.loss, config.class_weights)
+
+    def build():
+        return unet(
+            (None, None, 3),
+            classes=len(data.class_names),
+            filters=config.filters,
+            upsampling=config.upsampling,
+            skip=config.skip,
+            residual=config.residual,
+            dropout=config.dropout,
+            encoder=config.encoder,
+            encoder_weights=config.encoder_weights,
+            include_preprocessing=True,
+        )
+
+    training.run(config, task, build)
+
+
+if __name__ == "__main__":
+    training.command(main, Config, __doc__)
