@@ -56,6 +56,7 @@ def save(
     model,
     path,
     *,
+    name=None,
     class_names=None,
     palette=None,
     metrics=None,
@@ -73,6 +74,7 @@ def save(
     Args:
         model: a functional Keras model of Keras's and dnzoo's layers.
         path: the folder to make.
+        name: title of the card; None: the model's name.
         class_names: names of the output channels ("background" and one more for one channel).
         palette: one (red, green, blue), 0 to 255, a class.
         metrics: numbers to publish with the model: a dict that JSON can hold.
@@ -92,7 +94,7 @@ def save(
     _check_classes(architecture)
     meta = {
         "format": FORMAT,
-        "name": model.name,
+        "name": name or model.name,
         "class_names": class_names and list(class_names),
         "palette": palette and [list(map(int, colour)) for colour in palette],
         "metrics": metrics,

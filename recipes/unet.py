@@ -18,6 +18,8 @@ class Config(training.Config):
     """fashion_scenes, oxford_iiit_pet, or a folder with images/ and masks/ (PNG, 255 ignored)."""
     out: str = "runs/unet"
     """The folder that gets everything the run makes."""
+    scenes: int = 2000
+    """Training scenes to compose, for fashion_scenes."""
     image_size: int = 128
     """Images are fitted into a square of this size."""
     filters: tuple[int, ...] = (24, 48, 96, 192)
@@ -41,7 +43,9 @@ class Config(training.Config):
 
 
 def main(config):
-    data = segmentation.load(config.data, config.data_dir, config.image_size, config.seed)
+    data = segmentation.load(
+        config.data, config.data_dir, config.image_size, config.seed, config.scenes
+    )
     task = Segmentation(data, config, config.loss, config.class_weights)
 
     def build():

@@ -15,7 +15,7 @@ class FashionScenesConfig(tfds.core.BuilderConfig):
     name: str = ""  # made of what follows
     size: int = 128
     train: int = 2000
-    validation: int = 200
+    validation: int = 300
     test: int = 500
     seed: int = 0
 

@@ -27,12 +27,14 @@ class SegmentationData:
     """A data set ready to train on.
 
     Attributes:
-        name: what it was loaded as.
+        name: what it was loaded as, short.
+        detail: which variant of it: size, counts, seed.
         class_names: one a class, class 0 first.
         splits: {"train" | "validation" | "test": (images, masks)}, memory-mapped.
     """
 
     name: str
+    detail: str
     class_names: tuple[str, ...]
     splits: dict
 
@@ -54,7 +56,7 @@ def palette(count):
     return colours[:count]
 
 
-def load(data, data_dir="data", size=128, seed=0):
+def load(data, data_dir="data", size=128, seed=0, scenes=2000):
     """The data set that `--data` names.
 
     Args:
@@ -66,6 +68,7 @@ def load(data, data_dir="data", size=128, seed=0):
         data_dir: where prepared data goes.
         size: height and width of the images that come out.
         seed: of the scenes, and of a folder's split.
+        scenes: how many training scenes to compose, for "fashion_scenes".
 
     Raises:
         FileNotFoundError: for a path that is not there, a name that is not known.
@@ -77,7 +80,7 @@ def load(data, data_dir="data", size=128, seed=0):
         (6, 32, 32, 3)
     """
     if data == "fashion_scenes":
-        return fashion_scenes(data_dir, size, seed=seed)
+        return fashion_scenes(data_dir, size, scenes, seed=seed)
     if data == "oxford_iiit_pet":
         return _oxford_iiit_pet(data_dir, size)
     if Path(data).is_dir():
@@ -88,7 +91,7 @@ def load(data, data_dir="data", size=128, seed=0):
     )
 
 
-def fashion_scenes(data_dir, size=128, train=2000, validation=200, test=500, seed=0):
+def fashion_scenes(data_dir, size=128, train=2000, validation=300, test=500, seed=0):
     """Garment scenes (`dnzoo.data.scenes`), made through their TFDS builder."""
     from dnzoo.data.fashion_scenes import FashionScenes, FashionScenesConfig
 
@@ -99,7 +102,7 @@ def fashion_scenes(data_dir, size=128, train=2000, validation=200, test=500, see
     builder = FashionScenes(config=config, data_dir=str(data_dir))
     _prepare(builder)
     splits = {split: (builder, split, lambda mask: mask) for split in SPLITS}
-    return _from_tfds(f"fashion_scenes-{config.name}", splits, data_dir, size)
+    return _from_tfds("fashion_scenes", builder.builder_config.name, splits, data_dir, size)
 
 
 def _oxford_iiit_pet(data_dir, size):
@@ -112,7 +115,7 @@ def _oxford_iiit_pet(data_dir, size):
     splits = {"train": "train[:90%]", "validation": "train[90%:]", "test": "test"}
     splits = {name: (builder, split, classes) for name, split in splits.items()}
     names = ("background", "pet", "outline")
-    return _from_tfds(f"oxford_iiit_pet-{size}px", splits, data_dir, size, names)
+    return _from_tfds("oxford_iiit_pet", f"{size}px", splits, data_dir, size, names)
 
 
 def _reachable(name, data_dir):
@@ -157,7 +160,7 @@ def _prepare(builder):
     builder.download_and_prepare()
 
 
-def _from_tfds(name, splits, data_dir, size, class_names=None):
+def _from_tfds(name, detail, splits, data_dir, size, class_names=None):
     import tensorflow_datasets as tfds
 
     def read(builder, split, classes):
@@ -168,7 +171,8 @@ def _from_tfds(name, splits, data_dir, size, class_names=None):
     class_names = class_names or first.info.features["segmentation_mask"].names
     counts = {n: builder.info.splits[s].num_examples for n, (builder, s, _) in splits.items()}
     sources = {split: (counts[split], read(*source)) for split, source in splits.items()}
-    return SegmentationData(name, tuple(class_names), _cached(name, sources, data_dir, size))
+    arrays = _cached(f"{name}-{detail}", sources, data_dir, size)
+    return SegmentationData(name, detail, tuple(class_names), arrays)
 
 
 def _folder(folder, data_dir, size, seed):
@@ -189,10 +193,10 @@ def _folder(folder, data_dir, size, seed):
         for path in (path for pair in pairs[split] for path in pair):
             stat = path.stat()
             state.update(f"{split}{path}{stat.st_size}{stat.st_mtime_ns}".encode())
-    name = f"{folder.resolve().name}-{size}px-{state.hexdigest()[:12]}"
+    name, detail = folder.resolve().name, f"{size}px-{state.hexdigest()[:12]}"
     sources = {split: (len(found), map(_read_pair, found)) for split, found in pairs.items()}
-    splits = _cached(name, sources, data_dir, size)
-    return SegmentationData(folder.name, _class_names(folder, splits), splits)
+    splits = _cached(f"{name}-{detail}", sources, data_dir, size)
+    return SegmentationData(name, detail, _class_names(folder, splits), splits)
 
 
 def _pairs(folder):

@@ -43,7 +43,8 @@ class Segmentation:
         self.validation = Evaluation(*data.splits["validation"], config.batch_size, limit)
         self.test = Evaluation(*data.splits["test"], config.batch_size, limit)
         self.loss = losses.get(loss, class_weights=class_weights or None)
-        self.description = f"{data.name}: " + ", ".join(
+        self.name = data.name
+        self.description = f"{data.name} ({data.detail}): " + ", ".join(
             f"{len(part.images):,} {name}"
             for name, part in (
                 ("training", self.train),

@@ -25,8 +25,8 @@ def run(config, task, build):
 
     Args:
         config: `training.Config` or a dataclass that extends it.
-        task: what is learned, for instance `dnzoo.tasks.Segmentation`: `train` and `validation`
-            (batches), `loss`, `metrics()`, `monitor` (name of the metric to keep the best by,
+        task: what is learned, for instance `dnzoo.tasks.Segmentation`: `name`, `description` (of
+            the data), `caption` (of the pictures), `train` and `validation` (batches), `loss`, `metrics()`, `monitor` (name of the metric to keep the best by,
             higher is better), `evaluate(model)`, `pictures(model)`, `published`.
         build: makes the uncompiled `keras.Model`; called with seed and precision set.
 
@@ -229,6 +229,7 @@ def _finish(config, task, model, out, history, seconds):
     saving.save(
         model,
         out / "saved_model",
+        name=f"{model.name}_{task.name}",
         metrics=metrics,
         provenance=provenance,
         overwrite=True,
@@ -237,7 +238,9 @@ def _finish(config, task, model, out, history, seconds):
     picture = task.pictures(model)
     with files.new_file(out / "predictions.png") as partial:
         picture.save(partial)
-    page = report.html(model.name, config.stored(), history, metrics, provenance, task, picture)
+    page = report.html(
+        f"{model.name} on {task.name}", config.stored(), history, metrics, provenance, task, picture
+    )
     with files.new_file(out / "report.html") as partial:
         partial.write_text(page, "utf-8")
     report.print_metrics(metrics)
