@@ -8,4 +8,17 @@ import lazy_loader
 
 __version__ = "0.1.0"
 
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+# packages that only an extra installs: {import name: extra}
+EXTRAS = {"jax": "jax", "torch": "torch", "keras_tuner": "tune", "sklearn": "tune"}
+
+_load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name):
+    try:
+        return _load(name)
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRAS:
+            raise
+        extra = EXTRAS[error.name]
+        raise ImportError(f'{error.name} is missing: pip install "dnzoo[{extra}]".') from error

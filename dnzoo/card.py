@@ -31,7 +31,8 @@ USE = """\
 import dnzoo, tensorflow as tf
 
 model = dnzoo.load("{name}")                     # the trainable Keras model, by name or path
-served = tf.saved_model.load("{name}").serve     # or plain TensorFlow, without dnzoo"""
+module = tf.saved_model.load("{name}")           # or plain TensorFlow, without dnzoo:
+outputs = module.serve(images)                   # float32 (N, H, W, C), raw values in"""
 
 
 def _cell(value):

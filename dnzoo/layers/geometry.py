@@ -72,21 +72,29 @@ def conv_transpose_size(size, kernel, stride, padding, output_padding=None):
     return stride * (size - 1) + kernel - trimmed + output_padding
 
 
-def crop(x, before, sizes, data_format):
-    """The window of `sizes` rows that begins `before` rows into each spatial axis.
+def conv_transpose_missing(kernel, stride, padding, output_padding):
+    """Rows that a "valid" transposed convolution lacks at the end for integer `padding`; or 0.
 
-    Rows that lie behind the end of `x` are zeros. An entry of `sizes` may be a scalar tensor
-    where the size is known only at run time; then the window must lie inside `x`.
+    Keras's "valid" gives `S (H - 1) + max(K, S)` rows, of which `padding` are cut off in front.
     """
+    return max(kernel - padding + output_padding - max(kernel, stride), 0)
+
+
+def crop(x, before, sizes, data_format):
+    """The window of `sizes` rows that begins `before` rows into each spatial axis."""
     axes = spatial_axes(len(sizes), data_format)
-    missing = [(0, 0)] * len(x.shape)
     window = [slice(None)] * len(x.shape)
     for axis, start, size in zip(axes, before, sizes):
-        window[axis] = slice(start, start + size)
-        if isinstance(size, int) and x.shape[axis] is not None:
-            missing[axis] = (0, max(start + size - x.shape[axis], 0))
-            if start == 0 and size == x.shape[axis]:
-                window[axis] = slice(None)
-    if any(after for _, after in missing):
-        x = ops.pad(x, missing)
-    return x if all(w == slice(None) for w in window) else x[tuple(window)]
+        if not isinstance(size, int) or size != x.shape[axis]:
+            window[axis] = slice(start, start + size)
+    return x if all(part == slice(None) for part in window) else x[tuple(window)]
+
+
+def pad_end(x, rows, data_format):
+    """Append `rows` rows of zeros to each spatial axis."""
+    if not any(rows):
+        return x
+    widths = [(0, 0)] * len(x.shape)
+    for axis, count in zip(spatial_axes(len(rows), data_format), rows):
+        widths[axis] = (0, count)
+    return ops.pad(x, widths)

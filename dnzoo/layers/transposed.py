@@ -106,6 +106,10 @@ class ConvTranspose(keras.layers.Layer):
             data_format=self.data_format,
         )
         if explicit:
+            extras = self.output_padding or (0,) * self.rank
+            axes = zip(self.kernel_size, self.strides, self.padding, extras)
+            missing = [geometry.conv_transpose_missing(*axis) for axis in axes]
+            x = geometry.pad_end(x, missing, self.data_format)
             given = geometry.spatial_shape(ops.shape(inputs), self.data_format)
             x = geometry.crop(x, self.padding, self._sizes(given), self.data_format)
         if self.use_bias:

@@ -84,7 +84,7 @@ def _from_name(name, channels, weights, include_preprocessing):
             scale, offset = (_cycle(np.array(v), (channels,)).tolist() for v in (scale, offset))
             reverse = False
         preprocessing = Preprocessing(scale, offset, reverse, name="preprocessing")
-    return keras.Model(base.inputs, outputs, name="encoder"), strides, preprocessing
+    return keras.Model(base.input, outputs, name="encoder"), strides, preprocessing
 
 
 def _construct(construct, name, weights, arguments):
@@ -168,7 +168,7 @@ def _from_model(model, channels, weights, include_preprocessing):
         )
     outputs, strides = _features(model)
     preprocessing = Preprocessing(name="preprocessing") if include_preprocessing else None
-    return keras.Model(model.inputs, outputs, name="encoder"), strides, preprocessing
+    return keras.Model(model.input, outputs, name="encoder"), strides, preprocessing
 
 
 def _features(model):
@@ -183,7 +183,7 @@ def _features(model):
             if len(tensor.shape) == 4
         ]
     shape = [size or default for size, default in zip(model.inputs[0].shape, (1, PROBE, PROBE, 0))]
-    sizes = keras.Model(model.inputs, candidates).compute_output_shape(tuple(shape))
+    sizes = keras.Model(model.input, candidates).compute_output_shape(tuple(shape))
     found = {}
     for tensor, size in zip(candidates, sizes if len(candidates) > 1 else [sizes]):
         stride = _stride(shape[1:3], size[1:3])

@@ -1,0 +1,205 @@
+"""The checks that every layer and every model must pass.
+
+A layer's test subclasses `LayerConformance` and says how to make it and what to feed it; a model's
+test subclasses `ModelConformance`. The same cases run on JAX and PyTorch in one child process a
+backend (`tests/backends.py`), and must give the same numbers there.
+"""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from dnzoo import losses, saving
+from tests import backends
+from tests.backends import Case, gradients
+
+
+class LayerConformance(Case):
+    """`build`: makes a fresh layer. `shapes`: of its input (or a list, one an input), with batch."""
+
+    jit_tolerance = 1e-5
+    mixed_tolerance = 0.05  # of the largest output: bfloat16 has 8 bits
+
+    def test_shape(self):
+        layer = self.build()
+        spec = layer.compute_output_shape(self.shapes)
+        assert tuple(self.run(layer).shape) == tuple(spec)
+
+    def test_dynamic_sizes(self):
+        """One model with free height and width gives the same at run time."""
+        inputs = keras.tree.map_shape_structure(
+            lambda shape: keras.Input((*[None] * (len(shape) - 2), shape[-1])), self.shapes
+        )
+        layer = self.build()
+        model = keras.Model(inputs, layer(inputs))
+        free = model.output.shape[1:-1]
+        assert all(size is None for size in free)
+        import tensorflow as tf
+
+        specs = keras.tree.map_structure(
+            lambda x: tf.TensorSpec((None, *[None] * (len(x.shape) - 2), x.shape[-1])), inputs
+        )
+        dynamic = tf.function(model, input_signature=[specs])
+        given = self.inputs()
+        assert np.allclose(dynamic(given), layer(given), atol=1e-6)
+
+    def test_config(self):
+        layer = self.build()
+        config = json.loads(json.dumps(layer.get_config()))
+        again = type(layer).from_config(config)
+        assert json.loads(json.dumps(again.get_config())) == config
+        expected = self.run(layer)
+        self.run(again)
+        again.set_weights(layer.get_weights())
+        assert np.array_equal(again(self.inputs()), expected)
+
+    def test_save_and_load(self, tmp_path):
+        inputs = keras.tree.map_shape_structure(lambda s: keras.Input(s[1:]), self.shapes)
+        model = keras.Model(inputs, self.build()(inputs))
+        model.save(tmp_path / "layer.keras")
+        loaded = keras.models.load_model(tmp_path / "layer.keras")
+        assert np.array_equal(loaded(self.inputs()), model(self.inputs()))
+
+    def test_gradient_reaches_every_weight(self):
+        layer = self.build()
+        self.run(layer)
+        found = gradients(layer, self.inputs(), self.cotangent)
+        for weight, gradient in zip(layer.trainable_weights, found["weights"]):
+            assert np.abs(gradient).max() > 0, f"no gradient for {weight.path}"
+        for gradient in found["inputs"]:
+            assert np.abs(gradient).max() > 0
+
+    def test_mixed_precision(self):
+        layer = self.build(dtype="mixed_bfloat16")
+        expected = self.build()
+        self.run(expected), self.run(layer)
+        layer.set_weights(expected.get_weights())
+        output = layer(self.inputs())
+        assert keras.backend.standardize_dtype(output.dtype) == "bfloat16"
+        assert all(weight.dtype == "float32" for weight in layer.weights)
+        exact = np.asarray(expected(self.inputs()))
+        error = np.abs(keras.ops.convert_to_numpy(keras.ops.cast(output, "float32")) - exact).max()
+        assert error <= self.mixed_tolerance * max(np.abs(exact).max(), 1)
+        found = gradients(layer, self.inputs(), self.cotangent)
+        assert all(np.isfinite(g).all() for g in found["weights"] + found["inputs"])
+
+    def test_jit(self):
+        layer = self.build()
+        self.run(layer)
+        plain = gradients(layer, self.inputs(), self.cotangent)
+        compiled = gradients(layer, self.inputs(), self.cotangent, jit_compile=True)
+        backends.assert_close(compiled, plain, self.jit_tolerance)
+
+    @pytest.mark.parametrize("backend", backends.OTHERS)
+    def test_same_on(self, backend, other_backends):
+        backends.compare(self, other_backends(backend))
+
+
+class ModelConformance(Case):
+    """`build`: makes a fresh, tiny model. `shapes`: of its input. `parameters`: the integer."""
+
+    parameters = None
+    classes = None
+    batch_size = 4
+    tolerance = 2e-3  # a few layers deep, in float32, with other orders of summation
+    steps_to_overfit = 60
+
+    def masks(self):
+        rng = np.random.default_rng(1)
+        shape = (self.batch_size, *self.build().compute_output_shape(self.shapes)[1:3])
+        coarse = rng.integers(0, max(self.classes, 2), (shape[0], -(-shape[1] // 8), -(-shape[2] // 8)))
+        return np.repeat(np.repeat(coarse, 8, 1), 8, 2)[:, : shape[1], : shape[2]].astype("uint8")
+
+    def images(self):
+        """Noise that gives each class a brightness of its own, so that there is something to learn."""
+        shape = (self.batch_size, *self.shapes[1:])
+        images = np.random.default_rng(2).normal(0, 0.1, shape)
+        masks = self.masks()
+        top, left = ((shape[i] - masks.shape[i]) // 2 for i in (1, 2))
+        images[:, top : top + masks.shape[1], left : left + masks.shape[2]] += masks[..., None]
+        return images.astype("float32")
+
+    def test_parameters(self):
+        assert self.build().count_params() == self.parameters
+
+    def test_shape(self):
+        model = self.build()
+        output = model(self.inputs())
+        assert tuple(output.shape) == tuple(model.compute_output_shape(self.shapes))
+
+    def test_save_and_load(self, tmp_path):
+        model = self.build()
+        model.save(tmp_path / "model.keras")
+        loaded = keras.models.load_model(tmp_path / "model.keras")
+        assert np.array_equal(loaded(self.inputs()), model(self.inputs()))
+
+    def test_gradient_reaches_every_weight(self):
+        model = self.build()
+        found = gradients(model, self.inputs(), self.cotangent, training=True)
+        for weight, gradient in zip(model.trainable_weights, found["weights"]):
+            if "gain" in self.dead_biases and weight.path.endswith("bias"):
+                continue
+            assert np.abs(gradient).max() > 0, f"no gradient for {weight.path}"
+
+    dead_biases = ()
+
+    def test_jit(self):
+        model = self.build()
+        weights = model.get_weights()
+        plain = gradients(model, self.inputs(), self.cotangent, training=True)
+        model.set_weights(weights)  # training moved the statistics
+        compiled = gradients(model, self.inputs(), self.cotangent, training=True, jit_compile=True)
+        backends.assert_close(compiled, plain, self.tolerance)
+
+    def test_mixed_precision(self):
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy("mixed_bfloat16")
+        try:
+            model = self.build()
+        finally:
+            keras.config.set_dtype_policy(before)
+        assert keras.backend.standardize_dtype(model(self.inputs()).dtype) == "float32"
+        assert all(weight.dtype == "float32" for weight in model.weights)
+        model.compile("adam", losses.CrossEntropy(), jit_compile=False)
+        assert np.isfinite(model.train_on_batch(self.images(), self.masks()))
+
+    def test_overfits_one_batch(self):
+        keras.utils.set_random_seed(0)
+        model = self.build()
+        model.compile(keras.optimizers.Adam(1e-2), losses.CrossEntropy(), jit_compile=False)
+        images, masks = self.images(), self.masks()
+        first = float(model.train_on_batch(images, masks))
+        for _ in range(self.steps_to_overfit):
+            last = float(model.train_on_batch(images, masks))
+            model.reset_metrics()
+        assert last < 0.35 * first
+
+    def test_freezing_keeps_batch_normalization_still(self):
+        model = self.build()
+        encoder = model.get_layer("encoder")
+        encoder.trainable = False
+        before = [np.array(weight) for weight in encoder.weights]
+        model.compile("adam", losses.CrossEntropy(), jit_compile=False)
+        model.train_on_batch(self.images(), self.masks())
+        assert not encoder.trainable_weights
+        assert all(np.array_equal(a, b) for a, b in zip(before, encoder.weights))
+
+    def test_saved_model_round_trip(self, tmp_path):
+        import tensorflow as tf
+
+        model, images = self.build(), self.images()
+        saving.save(model, tmp_path / "saved")
+        loaded = saving.load(tmp_path / "saved")
+        assert all(np.array_equal(a, b) for a, b in zip(model.weights, loaded.weights, strict=True))
+        expected = np.asarray(model(images))
+        assert np.array_equal(loaded(images), expected)
+        module = tf.saved_model.load(str(tmp_path / "saved"))
+        served = module.serve(images)
+        assert np.abs(served["logits"] - expected).max() < 1e-5
+        assert served["classes"].shape == expected.shape[:-1]
+
+    @pytest.mark.parametrize("backend", backends.OTHERS)
+    def test_same_on(self, backend, other_backends):
+        backends.compare(self, other_backends(backend))

@@ -1,0 +1,46 @@
+"""Fixtures: small data, and the numbers of the other backends."""
+
+import functools
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ALL = os.environ.get("DNZOO_TEST_ALL") == "1"
+
+
+def has(backend):
+    """Whether a backend is installed; under `make test-all` it has to be."""
+    found = importlib.util.find_spec(backend) is not None
+    assert found or not ALL, f"make test-all needs {backend}"
+    return found and ALL
+
+
+def child(code_or_module, *arguments, env=None, check=True, cwd=ROOT):
+    """Run Python in a fresh process, from the checkout."""
+    command = [sys.executable, *(("-c",) if " " in code_or_module else ("-m",))]
+    command += [code_or_module, *map(str, arguments)]
+    full = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
+    done = subprocess.run(command, cwd=cwd, env=full, capture_output=True, text=True)
+    assert not check or done.returncode == 0, done.stderr[-4000:]
+    return done
+
+
+@pytest.fixture(scope="session")
+def other_backends(tmp_path_factory):
+    """Function: backend -> the numbers of every conformance case there."""
+
+    @functools.cache
+    def numbers(backend):
+        if not has(backend):
+            pytest.skip("make test-all compares with JAX and PyTorch")
+        out = tmp_path_factory.mktemp(backend) / "numbers.npz"
+        child("tests.backends", out, env={"KERAS_BACKEND": backend})
+        return dict(np.load(out))
+
+    return numbers
