@@ -24,7 +24,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from dnzoo import card, files
+from dnzoo import (
+    card,
+    files,
+    layers,  # noqa: F401  registers the classes that an architecture may name
+)
 
 FORMAT = 1
 VARIABLES = "variables/variables.data-00000-of-00001"
@@ -299,8 +303,6 @@ def _allowed(node):
 
 
 def _build(architecture):
-    import dnzoo.layers  # noqa: F401  registers the classes that the architecture names
-
     # Keras empties the dicts that it reads
     return keras.saving.deserialize_keras_object(copy.deepcopy(architecture), safe_mode=True)
 

@@ -86,8 +86,8 @@ class ConfusionMatrix(keras.metrics.Metric):
         return self.matrix()
 
     def reset_state(self):
-        self.rest.assign(ops.zeros_like(self.rest))
-        self.wholes.assign(ops.zeros_like(self.wholes))
+        for variable in (self.rest, self.wholes):
+            variable.assign(ops.zeros(variable.shape))
 
     def get_config(self):
         return {

@@ -1,5 +1,7 @@
 """U-Net: contract, expand, and hand each level across (Ronneberger et al. 2015)."""
 
+import random
+
 import keras
 
 from dnzoo.layers import ConvBlock, MatchSize, Preprocessing, SkipFusion, upsample
@@ -99,7 +101,7 @@ def unet(
     features = dict(zip(strides, features if isinstance(features, list) else [features]))
     x = features.pop(strides[-1])
     if encoder is not None and dropout:
-        x = keras.layers.Dropout(dropout, name="dropout")(x)
+        x = _dropout(dropout, "dropout")(x)
     missing = 0
     for level, width in reversed(list(enumerate(filters))):
         stride = 2**level
@@ -137,9 +139,14 @@ def _contract(input_shape, filters, dropout, block):
             )(x)
         x = ConvBlock(width, name=f"encoder_{2**level}", **block)(x)
         if dropout and level >= len(filters) - 2:
-            x = keras.layers.Dropout(dropout, name=f"dropout_{2**level}")(x)
+            x = _dropout(dropout, f"dropout_{2**level}")(x)
         features.append(x)
     return keras.Model(image, features, name="encoder")
+
+
+def _dropout(rate, name):
+    # With a seed, on PyTorch too, the masks come from a variable of the layer: a checkpoint has it.
+    return keras.layers.Dropout(rate, seed=random.randrange(2**31), name=name)
 
 
 def _match(x, reference, stride, **kwargs):

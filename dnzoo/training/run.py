@@ -107,11 +107,18 @@ def _jit_compile():
 
 
 def _accelerated():
-    if keras.backend.backend() == "torch":
+    backend = keras.backend.backend()
+    if backend == "torch":
         import torch
 
         return torch.cuda.is_available()
-    return bool(keras.distribution.list_devices("gpu") or keras.distribution.list_devices("tpu"))
+    if backend == "jax":
+        import jax
+
+        return jax.default_backend() != "cpu"
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU") or tf.config.list_physical_devices("TPU"))
 
 
 def _optimizer(config, steps):

@@ -13,7 +13,7 @@ from tests.conformance import ModelConformance
 class TestUNet(ModelConformance):
     build = staticmethod(functools.partial(unet, (None, None, 1), classes=3, filters=(8, 12, 16)))
     shapes, classes = (2, 19, 26, 1), 3
-    parameters = 11_547
+    parameters = 14_215
 
 
 class TestPaperStyle(ModelConformance):
@@ -23,7 +23,7 @@ class TestPaperStyle(ModelConformance):
         )
     )
     shapes, classes = (2, 44, 44, 1), 1
-    parameters = 5_273
+    parameters = 4_993
 
 
 class TestResidualAttention(ModelConformance):
@@ -41,7 +41,7 @@ class TestResidualAttention(ModelConformance):
         )
     )
     shapes, classes = (2, 13, 16, 2), 2
-    parameters = 12_367
+    parameters = 11_131
 
 
 def small_encoder(channels=3):
@@ -59,7 +59,7 @@ class TestOwnEncoder(ModelConformance):
         return unet((None, None, 3), classes=2, filters=(4, 8, 8), encoder=small_encoder())
 
     shapes, classes = (2, 21, 30, 3), 2
-    parameters = 6_026
+    parameters = 5_294
 
 
 def count(model):
