@@ -109,7 +109,9 @@ class ModelConformance(Case):
     def masks(self):
         rng = np.random.default_rng(1)
         shape = (self.batch_size, *self.build().compute_output_shape(self.shapes)[1:3])
-        coarse = rng.integers(0, max(self.classes, 2), (shape[0], -(-shape[1] // 8), -(-shape[2] // 8)))
+        coarse = rng.integers(
+            0, max(self.classes, 2), (shape[0], -(-shape[1] // 8), -(-shape[2] // 8))
+        )
         return np.repeat(np.repeat(coarse, 8, 1), 8, 2)[:, : shape[1], : shape[2]].astype("uint8")
 
     def images(self):

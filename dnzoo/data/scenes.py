@@ -62,8 +62,8 @@ def compose(seed, split, index, size=128):
         >>> compose(0, "test", 7)["image"].shape
         (128, 128, 3)
     """
-    rng = np.random.default_rng([seed, SPLITS.index(split), index])
     images, labels = garments(split)
+    rng = np.random.default_rng([seed, SPLITS.index(split), index])
     canvas = _background(rng, size)
     owner = np.zeros((size, size), "uint8")
     numbers = []

@@ -70,7 +70,9 @@ def test_residual_block_adds_its_input():
     x = np.random.default_rng(0).normal(0, 1, (1, 6, 6, 4)).astype("float32")
     block = ConvBlock(4, residual=True, normalization=None, kernel_initializer="zeros")
     assert np.array_equal(block(x), np.maximum(x, 0))
-    valid = ConvBlock(4, residual=True, normalization=None, kernel_initializer="zeros", padding="valid")
+    valid = ConvBlock(
+        4, residual=True, normalization=None, kernel_initializer="zeros", padding="valid"
+    )
     assert np.array_equal(valid(x), np.maximum(x, 0)[:, 2:-2, 2:-2])
 
 

@@ -37,7 +37,9 @@ def test_order(rank, data_format):
         expected[(slice(None), *window)] = x[..., first : first + depth]
     if data_format == "channels_first":
         x, expected = np.moveaxis(x, -1, 1), np.moveaxis(expected, -1, 1)
-    assert np.array_equal(depth_to_space(keras.ops.convert_to_tensor(x), block, data_format), expected)
+    assert np.array_equal(
+        depth_to_space(keras.ops.convert_to_tensor(x), block, data_format), expected
+    )
 
 
 def test_equals_pytorch_after_permutation():

@@ -16,7 +16,13 @@ class TestIntegerPadding(LayerConformance):
 
     def build(self, **kwargs):
         return Conv2DTranspose(
-            6, (4, 3), strides=(2, 3), padding=(1, 0), output_padding=(1, 2), activation="relu", **kwargs
+            6,
+            (4, 3),
+            strides=(2, 3),
+            padding=(1, 0),
+            output_padding=(1, 2),
+            activation="relu",
+            **kwargs,
         )
 
 
@@ -60,7 +66,9 @@ def test_formula_and_scatter_sum(data):
 # Keras's own layer fails on a CPU for "same" with an even kernel and output_padding=0.
 @pytest.mark.parametrize("kernel", [1, 2, 3, 4])
 @pytest.mark.parametrize("strides", [1, 2, 3])
-@pytest.mark.parametrize(("padding", "output_padding"), [("valid", None), ("same", None), ("valid", 0)])
+@pytest.mark.parametrize(
+    ("padding", "output_padding"), [("valid", None), ("same", None), ("valid", 0)]
+)
 def test_keras_sizes_and_values_for_string_padding(kernel, strides, padding, output_padding):
     arguments = (2, kernel, strides, padding, output_padding)
     x = np.random.default_rng(0).normal(0, 1, (1, 4, 5, 3)).astype("float32")
@@ -96,7 +104,10 @@ def test_equals_pytorch(geometry):
         ({"filters": 2, "kernel_size": 3, "strides": 0}, "strides must be"),
         ({"filters": 2, "kernel_size": 3, "padding": "causal"}, "padding must be"),
         ({"filters": 2, "kernel_size": 3, "padding": -1}, "padding must be"),
-        ({"filters": 2, "kernel_size": 3, "strides": 2, "output_padding": 2}, "smaller than strides"),
+        (
+            {"filters": 2, "kernel_size": 3, "strides": 2, "output_padding": 2},
+            "smaller than strides",
+        ),
     ],
 )
 def test_illegal_arguments(arguments, message):

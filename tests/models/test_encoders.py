@@ -54,7 +54,9 @@ def test_preprocessing_is_the_networks_own(name):
 
 def test_pretrained_weights_for_other_channels(tmp_path):
     """1 channel: kernels summed. N: repeated cyclically, times 3 / N."""
-    original = keras.applications.VGG16(include_top=False, weights=None, input_shape=(None, None, 3))
+    original = keras.applications.VGG16(
+        include_top=False, weights=None, input_shape=(None, None, 3)
+    )
     original.save_weights(tmp_path / "pretrained.weights.h5")
     kernel = np.asarray(original.weights[0])
     weights = {}

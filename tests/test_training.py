@@ -1,0 +1,267 @@
+"""The recipe from end to end, interruption, and what `--out` allows."""
+
+import csv
+import dataclasses
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from dnzoo import training, unet
+from dnzoo.tasks import Segmentation
+from tests.conftest import ROOT, child
+
+
+@dataclasses.dataclass(kw_only=True)
+class Config(training.Config):
+    data: str = "small"
+    out: str = "unused"
+    epochs: int = 3
+    batch_size: int = 8
+    seed: int = 1
+
+
+def build():
+    return unet(
+        (None, None, 3), classes=11, filters=(4, 8), dropout=0.2, include_preprocessing=True
+    )
+
+
+def run(data, out, stop_at=None, **kwargs):
+    """Train; `stop_at` sends SIGINT when that step's batch is fetched."""
+    config = Config(out=str(out), **kwargs)
+    task = Segmentation(data, config, "cross_entropy+dice")
+    fetch = task.train.batch
+
+    def batch(step):
+        if step == stop_at:
+            signal.raise_signal(signal.SIGINT)
+        return fetch(step)
+
+    task.train.batch = batch
+    return training.run(config, task, build)
+
+
+def weights(out):
+    with np.load(out / "checkpoints/last.npz") as file:
+        return {key: file[key] for key in file.files if key != "notes"}
+
+
+@pytest.fixture(scope="module")
+def finished(small_scenes, tmp_path_factory):
+    out = tmp_path_factory.mktemp("run") / "out"
+    return out, run(small_scenes, out)
+
+
+def test_what_a_run_leaves(finished, capsys):
+    out, metrics = finished
+    assert {p.name for p in out.iterdir()} == {
+        "config.json", "log.csv", "tensorboard", "checkpoints", "saved_model", "predictions.png", "report.html",
+    }  # fmt: skip
+    rows = list(csv.DictReader((out / "log.csv").open()))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
+    assert any((out / "tensorboard").glob("events.out.tfevents.*"))
+    meta = json.loads((out / "saved_model/assets.extra/dnzoo.json").read_text())
+    assert meta["metrics"] == json.loads(json.dumps(metrics))
+    assert {"data", "command", "seed", "device", "date", "versions"} <= set(meta["provenance"])
+    assert meta["name"] == "unet_fashion_scenes"
+
+
+def test_report_is_one_file_that_needs_no_network(finished):
+    page = (finished[0] / "report.html").read_text("utf-8")
+    assert not re.search(r"(src|href)=['\"]?(http|//)", page)
+    assert page.count("<img") == 2 and "ankle boot" in page and "class IoU" in page
+
+
+def test_test_metrics_are_those_of_the_saved_model(finished, small_scenes):
+    from dnzoo import load
+
+    out, metrics = finished
+    task = Segmentation(small_scenes, Config())
+    assert task.evaluate(load(out / "saved_model")) == metrics
+
+
+def test_finished_is_left_alone(finished, small_scenes, capsys):
+    out, _ = finished
+    before = {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file()}
+    assert run(small_scenes, out) is None
+    assert "finished" in capsys.readouterr().out
+    assert {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file()} == before
+
+
+def test_another_config_is_refused(finished, small_scenes):
+    with pytest.raises(ValueError, match="epochs: 3 there, 5 now"):
+        run(small_scenes, finished[0], epochs=5)
+    with pytest.raises(ValueError, match="holds a run"):
+        run(small_scenes, finished[0], resume="never")
+
+
+def test_must_resume(small_scenes, tmp_path):
+    with pytest.raises(ValueError, match="holds no run"):
+        run(small_scenes, tmp_path / "out", resume="must")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_stopped_and_resumed_ends_with_the_same_bytes(small_scenes, tmp_path, precision, capsys):
+    straight, stopped = tmp_path / "straight", tmp_path / "stopped"
+    run(small_scenes, straight, precision=precision)
+    for step in (4, 7):
+        assert run(small_scenes, stopped, step, precision=precision) is None
+        assert "goes on from there" in capsys.readouterr().out
+    assert run(small_scenes, stopped, precision=precision) is not None
+    expected, found = weights(straight), weights(stopped)
+    assert set(expected) == set(found)
+    assert all(np.array_equal(expected[key], found[key]) for key in expected)
+
+
+def test_nan_stops_the_run_and_keeps_the_last_good_state(small_scenes, tmp_path):
+    out = tmp_path / "out"
+    run(small_scenes, out, stop_at=2)
+    before = weights(out)
+    config = Config(out=str(out))
+    task = Segmentation(small_scenes, config)
+    fetch = task.train.batch
+    task.train.batch = lambda step: (fetch(step)[0] * np.float32("nan"), fetch(step)[1])
+    task.loss = Segmentation(small_scenes, config, "cross_entropy+dice").loss
+    with pytest.raises(FloatingPointError, match="lower --learning-rate"):
+        training.run(config, task, build)
+    after = weights(out)
+    assert all(np.array_equal(before[key], after[key]) for key in before)
+
+
+def test_a_damaged_checkpoint_is_named(small_scenes, tmp_path):
+    run(small_scenes, tmp_path / "out", stop_at=2)
+    last = tmp_path / "out/checkpoints/last.npz"
+    last.write_bytes(last.read_bytes()[:1000])
+    with pytest.raises(ValueError, match=r"the checkpoint .*last.npz can't be used"):
+        run(small_scenes, tmp_path / "out")
+
+
+def test_class_weights_must_fit(small_scenes):
+    with pytest.raises(ValueError, match="2 numbers for 11 classes"):
+        Segmentation(small_scenes, Config(), class_weights=(1.0, 2.0))
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+@pytest.mark.parametrize("warmup", [0, 10])
+def test_learning_rate(schedule, warmup):
+    from dnzoo.training.run import _optimizer
+
+    config = Config(schedule=schedule, warmup=warmup, learning_rate=0.5)
+    rate = (
+        _optimizer(config, 100).learning_rate
+        if not callable
+        else _optimizer(config, 100)._learning_rate
+    )
+    at = (lambda step: float(rate(step))) if callable(rate) else (lambda step: float(rate))
+    assert np.isclose(at(warmup), 0.5)
+    assert np.isclose(at(100), 0.0 if schedule == "cosine" else 0.5, atol=1e-6)
+    if warmup:
+        assert np.isclose(at(warmup // 2), 0.25)
+
+
+RECIPE = ["recipes/unet.py", "--smoke", "--epochs", "1", "--image-size", "32", "--scenes", "40"]
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    """The recipe's folder after `--smoke` from the command line."""
+    folder = tmp_path_factory.mktemp("with a space")
+    command = [sys.executable, *RECIPE, "--data-dir", folder / "data", "--out", folder / "out"]
+    done = subprocess.run(
+        [*map(str, command), "--filters", "4", "8"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    for name in ("saved_model", "report.html", "predictions.png"):
+        assert str(folder / "out" / name) in done.stdout.replace("\n", "")
+    return folder
+
+
+def recipe_again(*arguments, check=True, **kwargs):
+    command = [sys.executable, "recipes/unet.py", *map(str, arguments)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, **kwargs)
+    assert not check or done.returncode == 0, done.stderr[-3000:]
+    return done
+
+
+def test_config_repeats_a_run(recipe):
+    again = recipe / "again"
+    recipe_again("--config", recipe / "out/config.json", "--out", again)
+    assert (again / "config.json").read_text() == (recipe / "out/config.json").read_text()
+    a, b = weights(recipe / "out"), weights(again)
+    assert all(np.array_equal(a[key], b[key]) for key in a)
+
+
+def test_evaluate(recipe):
+    done = recipe_again(
+        *("--config", recipe / "out/config.json", "--evaluate", recipe / "out/saved_model"),
+        *("--out", recipe / "evaluation"),
+    )
+    assert "mean IoU" in done.stdout
+    found = json.loads((recipe / "evaluation/evaluation.json").read_text())["metrics"]
+    meta = json.loads((recipe / "out/saved_model/assets.extra/dnzoo.json").read_text())
+    assert found == meta["metrics"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "nowhere"], "error: --data 'nowhere' is neither a folder"),
+        (["--config", "nowhere.json"], "error: --config nowhere.json can't be read"),
+        (["--loss", "dize", "--smoke"], "error: loss must be cross_entropy"),
+        (["--evaluate", "nobody"], "error: no model 'nobody' here"),
+    ],
+)
+def test_errors_are_one_line(recipe, arguments, message):
+    done = recipe_again(
+        *("--data-dir", recipe / "data", "--image-size", 32, "--scenes", 40, "--out", recipe / "x"),
+        *arguments,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert message in done.stderr and "Traceback" not in done.stderr
+
+
+def test_ctrl_c_on_the_command_line(recipe):
+    out = recipe / "interrupted"
+    command = [
+        sys.executable,
+        *RECIPE,
+        "--data-dir",
+        recipe / "data",
+        "--out",
+        out,
+        "--epochs",
+        "2000",
+    ]
+    command = [*map(str, command), "--filters", "4", "8"]
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while not (out / "log.csv").exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert "goes on from there" in stdout, stdout + stderr[-2000:]
+    assert process.returncode == 0 and (out / "checkpoints/last.npz").is_file()
+
+
+def test_import_is_cheap():
+    code = (
+        "import time, sys; t = time.perf_counter(); import dnzoo; "
+        "print(time.perf_counter() - t, 'keras' in sys.modules, 'tensorflow' in sys.modules, *dir(dnzoo))"
+    )
+    seconds, keras_loaded, tensorflow_loaded, *names = child(code).stdout.split()
+    assert float(seconds) < 0.1
+    assert keras_loaded == tensorflow_loaded == "False"
+    assert {"unet", "load", "save", "predict", "create_model", "list_models", "layers"} <= set(
+        names
+    )
