@@ -89,9 +89,9 @@ def test_folder(tmp_path):
 
 def test_folder_with_splits_palette_and_jpeg(tmp_path):
     for split in segmentation.SPLITS:
-        image, mask = write_pair(tmp_path / split, "a", image_type="jpg")
+        _, mask = write_pair(tmp_path / split, "a", image_type="jpg")
         palette = Image.fromarray(mask, mode="P")
-        palette.putpalette(range(256), "L") if False else palette.putpalette([7, 7, 7] * 256)
+        palette.putpalette([7, 7, 7] * 256)
         palette.save(tmp_path / split / "masks/a.png")
     data = segmentation.load(str(tmp_path), tmp_path / "data", size=30)
     assert np.array_equal(data.splits["test"][1][0, :20], mask)

@@ -215,7 +215,7 @@ def test_names_and_places(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("DNZOO_HOME", str(folder.parent))
     assert "mine" in dnzoo.list_pretrained()
     assert dnzoo.load("mine").count_params() == dnzoo.load(folder).count_params()
-    with pytest.raises(FileNotFoundError, match="no model 'yours' here: name one of .*mine"):
+    with pytest.raises(FileNotFoundError, match=r"no model 'yours' here: name one of .*mine"):
         dnzoo.load("yours")
     (tmp_path / "foreign").mkdir()
     with pytest.raises(ValueError, match="is no SavedModel of dnzoo's"):

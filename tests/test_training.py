@@ -129,7 +129,6 @@ def test_nan_stops_the_run_and_keeps_the_last_good_state(small_scenes, tmp_path)
     task = Segmentation(small_scenes, config)
     fetch = task.train.batch
     task.train.batch = lambda step: (fetch(step)[0] * np.float32("nan"), fetch(step)[1])
-    task.loss = Segmentation(small_scenes, config, "cross_entropy+dice").loss
     with pytest.raises(FloatingPointError, match="lower --learning-rate"):
         training.run(config, task, build)
     after = weights(out)
@@ -155,12 +154,11 @@ def test_learning_rate(schedule, warmup):
     from dnzoo.training.run import _optimizer
 
     config = Config(schedule=schedule, warmup=warmup, learning_rate=0.5)
-    rate = (
-        _optimizer(config, 100).learning_rate
-        if not callable
-        else _optimizer(config, 100)._learning_rate
-    )
-    at = (lambda step: float(rate(step))) if callable(rate) else (lambda step: float(rate))
+    rate = _optimizer(config, 100)._learning_rate  # a number, or a function of the step
+
+    def at(step):
+        return float(rate(step) if callable(rate) else rate)
+
     assert np.isclose(at(warmup), 0.5)
     assert np.isclose(at(100), 0.0 if schedule == "cosine" else 0.5, atol=1e-6)
     if warmup:

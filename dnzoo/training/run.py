@@ -26,8 +26,9 @@ def run(config, task, build):
     Args:
         config: `training.Config` or a dataclass that extends it.
         task: what is learned, for instance `dnzoo.tasks.Segmentation`: `name`, `description` (of
-            the data), `caption` (of the pictures), `train` and `validation` (batches), `loss`, `metrics()`, `monitor` (name of the metric to keep the best by,
-            higher is better), `evaluate(model)`, `pictures(model)`, `published`.
+            the data), `caption` (of the pictures), `train` and `validation` (batches), `loss`,
+            `metrics()`, `monitor` (name of the metric to keep the best by, higher is better),
+            `evaluate(model)`, `pictures(model)`, `published` (keywords for `dnzoo.save`).
         build: makes the uncompiled `keras.Model`; called with seed and precision set.
 
     Returns:
@@ -41,7 +42,7 @@ def run(config, task, build):
         return evaluate(config, task)
     out = Path(config.out)
     if not _prepare(out, config):
-        print(f"{out} holds this run already, finished: see {out / 'report.html'}.")
+        print(f"{out} holds this run already, finished. {_places(out)}")
         return None
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(_precision(config.precision))
@@ -251,6 +252,11 @@ def _finish(config, task, model, out, history, seconds):
     with files.new_file(out / "report.html") as partial:
         partial.write_text(page, "utf-8")
     report.print_metrics(metrics)
-    print(f"SavedModel: {out / 'saved_model'}\nReport:     {out / 'report.html'}")
-    print(f"Picture:    {out / 'predictions.png'}")
+    print(_places(out))
     return metrics
+
+
+def _places(out):
+    """Where a person finds what a run made."""
+    names = {"SavedModel": "saved_model", "Report": "report.html", "Picture": "predictions.png"}
+    return "".join(f"\n{kind + ':':<12}{out / name}" for kind, name in names.items())

@@ -86,7 +86,7 @@ def test_single_output_model_is_searched_for_strides():
 
 
 def test_missing_weights_file():
-    with pytest.raises(OSError, match="nowhere.h5"):
+    with pytest.raises(OSError, match=r"nowhere\.h5"):
         encoder("vgg16", weights="nowhere.h5")
 
 
