@@ -4,30 +4,36 @@ import sys
 import tempfile
 from pathlib import Path
 
-import dnzoo
 
-assert "site-packages" in dnzoo.__file__, dnzoo.__file__
-assert "keras" not in sys.modules
+def main(expected):
+    """Build, count, train, save and load; `expected` is the Keras version, or empty."""
+    import dnzoo
 
-import keras
-import numpy as np
+    assert "site-packages" in dnzoo.__file__, dnzoo.__file__
+    assert "keras" not in sys.modules
 
-from dnzoo import losses, unet
-from dnzoo.data import scenes
+    import keras
+    import numpy as np
 
-expected = sys.argv[1]
-assert not expected or keras.__version__ == expected, keras.__version__
-assert unet((572, 572, 1), padding="valid", normalization=None).count_params() == 31_030_658
+    from dnzoo import losses, unet
+    from dnzoo.data import scenes
 
-some = [scenes.compose(0, "train", i, size=32) for i in range(4)]
-images = np.stack([scene["image"] for scene in some]).astype("float32")
-masks = np.stack([scene["segmentation_mask"] for scene in some])
-model = unet((None, None, 3), classes=11, filters=(4, 8, 16), include_preprocessing=True)
-model.compile("adam", losses.get("cross_entropy+dice"), jit_compile=False)
-model.fit(images, masks, epochs=2, verbose=0)
-with tempfile.TemporaryDirectory() as folder:
-    dnzoo.save(model, Path(folder, "model"), class_names=scenes.CLASS_NAMES)
-    loaded = dnzoo.load(Path(folder, "model"))
-same = np.array_equal(model.predict_on_batch(images), loaded.predict_on_batch(images))
-assert same, "the loaded model computes something else"
-print(f"The wheel works with Keras {keras.__version__}.")
+    assert not expected or keras.__version__ == expected, keras.__version__
+    assert unet((572, 572, 1), padding="valid", normalization=None).count_params() == 31_030_658
+
+    some = [scenes.compose(0, "train", i, size=32) for i in range(4)]
+    images = np.stack([scene["image"] for scene in some]).astype("float32")
+    masks = np.stack([scene["segmentation_mask"] for scene in some])
+    model = unet((None, None, 3), classes=11, filters=(4, 8, 16), include_preprocessing=True)
+    model.compile("adam", losses.get("cross_entropy+dice"), jit_compile=False)
+    model.fit(images, masks, epochs=2, verbose=0)
+    with tempfile.TemporaryDirectory() as folder:
+        dnzoo.save(model, Path(folder, "model"), class_names=scenes.CLASS_NAMES)
+        loaded = dnzoo.load(Path(folder, "model"))
+    same = np.array_equal(model.predict_on_batch(images), loaded.predict_on_batch(images))
+    assert same, "the loaded model computes something else"
+    print(f"The wheel works with Keras {keras.__version__}.")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
