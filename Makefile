@@ -26,9 +26,11 @@ demo: $(INSTALLED)
 	@echo "    $(PYTHON) -m dnzoo predict runs/demo/saved_model PICTURE --out runs/demo/yours"
 
 test: $(INSTALLED)
+	@echo "Testing: 2 to 6 minutes on 2 cores."
 	@$(PYTHON) -m pytest
 
 test-all: $(INSTALLED_ALL)
+	@echo "Testing on TensorFlow, JAX and PyTorch: 6 to 15 minutes on 2 cores."
 	@DNZOO_TEST_ALL=1 $(PYTHON) -m pytest
 
 lint: $(INSTALLED)

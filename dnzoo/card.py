@@ -40,5 +40,7 @@ def _cell(value):
         return "absent"
     if isinstance(value, float):
         return f"{value:.4f}"
+    if isinstance(value, int):
+        return f"{value:,}"
     text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
     return text.replace("|", "\\|").replace("\n", " ")

@@ -12,7 +12,7 @@ OVERLAP = 128
 IMAGE_TYPES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 
-def predict(model, image):
+def predict(model: keras.Model, image: np.ndarray) -> np.ndarray:
     """The logits of a segmentation model for one image of any size.
 
     Up to 1024 x 1024 pixels the image is computed whole; a larger one in tiles of that size that

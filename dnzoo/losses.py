@@ -6,6 +6,8 @@ Pixels of class `ignore_index` count in no way. Each loss is one number an image
 mean does not depend on how the batch is spread over devices; an image without a valid pixel is 0.
 """
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
@@ -262,7 +264,7 @@ NAMES = {
 }
 
 
-def get(names, class_weights=None, **kwargs):
+def get(names: str, class_weights: Sequence[float] | None = None, **kwargs) -> keras.losses.Loss:
     """The loss for names joined by "+": `get("cross_entropy+dice")`.
 
     Args:

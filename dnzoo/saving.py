@@ -19,6 +19,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
@@ -57,16 +58,16 @@ OTHERS = {
 
 
 def save(
-    model,
-    path,
+    model: keras.Model,
+    path: str | Path,
     *,
-    name=None,
-    class_names=None,
-    palette=None,
-    metrics=None,
-    provenance=None,
-    overwrite=False,
-):
+    name: str | None = None,
+    class_names: Sequence[str] | None = None,
+    palette: Sequence[tuple[int, int, int]] | None = None,
+    metrics: dict | None = None,
+    provenance: dict | None = None,
+    overwrite: bool = False,
+) -> None:
     """Write a model as a SavedModel folder that `load` turns into a Keras model again.
 
     Its serving function takes float32 images as the model does, (N, H, W, C), and returns
@@ -107,14 +108,15 @@ def save(
     }
     weights = [keras.ops.convert_to_numpy(w.value).astype("float32") for w in model.weights]
     if keras.backend.backend() == "tensorflow":
-        return _write(meta, weights, path, overwrite)
+        _write(meta, weights, path, overwrite)
+        return
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "meta.json").write_text(json.dumps(meta), "utf-8")
         np.savez(Path(folder, "weights.npz"), *weights)
         _write_in_child(folder, path, overwrite)
 
 
-def load(name_or_path, dtype="float32"):
+def load(name_or_path: str | Path, dtype: str = "float32") -> keras.Model:
     """The trainable Keras model of a SavedModel that `save` wrote.
 
     Args:
@@ -152,7 +154,7 @@ def load(name_or_path, dtype="float32"):
     return model
 
 
-def list_pretrained(pattern="*"):
+def list_pretrained(pattern: str = "*") -> list[str]:
     """Names of pretrained models that `load` knows or finds, sorted; `pattern` as in a shell.
 
     Example:

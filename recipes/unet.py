@@ -38,15 +38,13 @@ class Config(training.Config):
     """imagenet, or a weights file, for --encoder."""
     loss: str = "cross_entropy"
     """cross_entropy, focal, dice, tversky, lovasz, or a sum such as cross_entropy+dice."""
-    class_weights: tuple[float, ...] = ()
-    """One a class, for cross_entropy and focal."""
 
 
 def main(config):
     data = segmentation.load(
         config.data, config.data_dir, config.image_size, config.seed, config.scenes
     )
-    task = Segmentation(data, config, config.loss, config.class_weights)
+    task = Segmentation(data, config, config.loss)
 
     def build():
         return unet(

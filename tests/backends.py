@@ -58,7 +58,9 @@ def gradients(layer, inputs, cotangent, training=False, jit_compile=False):
     keywords = {"training": training} if layer._call_has_training_arg else {}
     compute = globals()[f"_{keras.backend.backend()}"]
     weights, of_inputs, state = compute(layer, inputs, cotangent, keywords, jit_compile)
-    of_inputs = keras.tree.flatten(of_inputs)
+    zeros = keras.tree.map_structure(np.zeros_like, inputs)  # for an input that has no gradient
+    pairs = zip(keras.tree.flatten(of_inputs), keras.tree.flatten(zeros))
+    of_inputs = [zero if found is None else found for found, zero in pairs]
     found = {"weights": weights, "inputs": of_inputs, "state": state}
     return {kind: [np.asarray(value, "float32") for value in found[kind]] for kind in found}
 
@@ -134,10 +136,10 @@ def compare(case, numbers):
 
 def cases():
     """Every conformance case of the test suite: {dotted name: class}."""
-    import tests
+    from tests import layers, models
 
-    for module in pkgutil.walk_packages(tests.__path__, "tests."):
-        if module.name.rsplit(".", 1)[-1].startswith("test_"):
+    for package in (layers, models):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
 
     def leaves(base):

@@ -145,7 +145,7 @@ def test_a_damaged_checkpoint_is_named(small_scenes, tmp_path):
 
 def test_class_weights_must_fit(small_scenes):
     with pytest.raises(ValueError, match="2 numbers for 11 classes"):
-        Segmentation(small_scenes, Config(), class_weights=(1.0, 2.0))
+        Segmentation(small_scenes, Config(class_weights=(1.0, 2.0)))
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])

@@ -6,8 +6,11 @@ is black and ignored. They are written once to `data_dir` and memory-mapped from
 data set may be larger than memory.
 """
 
+import contextlib
 import dataclasses
 import hashlib
+import io
+import sys
 import threading
 from pathlib import Path
 
@@ -45,13 +48,13 @@ class SegmentationData:
 
 
 def palette(count):
-    """`count` colours that are far apart: black, then hues by the golden angle."""
+    """`count` colours that are far apart: black, then evenly spaced hues, by turns light and dark."""
     import colorsys
 
     colours = [(0, 0, 0)]
     for i in range(count - 1):
-        lightness, saturation = (0.55, 0.85) if i % 2 else (0.68, 0.7)
-        rgb = colorsys.hls_to_rgb((0.02 + i * 0.381966) % 1, lightness, saturation)
+        lightness, saturation = (0.45, 0.9) if i % 2 else (0.68, 0.85)
+        rgb = colorsys.hls_to_rgb(i / max(count - 1, 1), lightness, saturation)
         colours.append(tuple(round(255 * value) for value in rgb))
     return colours[:count]
 
@@ -155,9 +158,15 @@ def _answers(url):
 
 def _prepare(builder):
     import tensorflow_datasets as tfds
+    from rich import get_console
 
-    tfds.disable_progress_bar()
-    builder.download_and_prepare()
+    if not get_console().is_terminal:
+        tfds.disable_progress_bar()
+    if not builder.is_prepared():
+        print(f"Preparing {builder.name} in {builder.data_path}.", file=sys.stderr)
+    # TFDS speaks of a download even where it makes the data itself
+    with contextlib.redirect_stdout(io.StringIO()):
+        builder.download_and_prepare()
 
 
 def _from_tfds(name, detail, splits, data_dir, size, class_names=None):

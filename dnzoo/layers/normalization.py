@@ -6,7 +6,7 @@ from keras import ops
 NORMALIZATIONS = ("batch", "instance", "group", "layer", None)
 
 
-def normalize(normalization, filters, **kwargs):
+def normalize(normalization: str | None, filters: int, **kwargs) -> keras.layers.Layer | None:
     """The layer for `normalization=` in blocks and models; None for None.
 
     Args:

@@ -1,5 +1,7 @@
 """`upsampling=`: one string for every way to double a feature map."""
 
+import keras
+
 from dnzoo.layers.resize import INTERPOLATIONS, ResizeConv2D
 from dnzoo.layers.subpixel import SubpixelConv2D
 from dnzoo.layers.transposed import Conv2DTranspose
@@ -7,7 +9,7 @@ from dnzoo.layers.transposed import Conv2DTranspose
 UPSAMPLINGS = ("transposed", "subpixel", *INTERPOLATIONS)
 
 
-def upsample(upsampling, filters, scale=2, **kwargs):
+def upsample(upsampling: str, filters: int, scale: int = 2, **kwargs) -> keras.layers.Layer:
     """The layer (N, H, W, C) -> (N, scale H, scale W, filters) that `upsampling` names.
 
     Args:

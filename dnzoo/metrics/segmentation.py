@@ -133,9 +133,9 @@ def scores(matrix, class_names):
         "mean_iou": _mean_of_present(class_iou(matrix)),
         "mean_dice": _mean_of_present(class_dice(matrix)),
         "pixel_accuracy": _ratio(ops.sum(ops.diagonal(matrix)), ops.sum(matrix)),
-        "pixels": ops.sum(matrix),
     }
     found = {name: _plain(value) for name, value in found.items()}
+    found["pixels"] = int(ops.sum(matrix))
     per_class = map(_plain, ops.convert_to_numpy(class_iou(matrix)))
     return {**found, "class_iou": dict(zip(class_names, per_class, strict=True))}
 

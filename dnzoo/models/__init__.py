@@ -2,6 +2,8 @@
 
 import fnmatch
 
+import keras
+
 from dnzoo.models.unet import unet
 
 BUILDERS = {"unet": unet}
@@ -9,7 +11,7 @@ BUILDERS = {"unet": unet}
 __all__ = ["create_model", "list_models", *BUILDERS]
 
 
-def create_model(name, **kwargs):
+def create_model(name: str, **kwargs) -> keras.Model:
     """Build a model by its name: `create_model("unet", classes=3)` is `unet(classes=3)`.
 
     Raises:
@@ -20,7 +22,7 @@ def create_model(name, **kwargs):
     return BUILDERS[name](**kwargs)
 
 
-def list_models(pattern="*"):
+def list_models(pattern: str = "*") -> list[str]:
     """The names that `create_model` takes, sorted; `pattern` as in a shell: "u*".
 
     Example:

@@ -1,6 +1,8 @@
 """U-Net: contract, expand, and hand each level across (Ronneberger et al. 2015)."""
 
 import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import keras
 
@@ -10,22 +12,22 @@ from dnzoo.models import encoders
 
 
 def unet(
-    input_shape=(256, 256, 3),
-    classes=2,
+    input_shape: tuple[int | None, int | None, int] = (256, 256, 3),
+    classes: int = 2,
     *,
-    filters=(64, 128, 256, 512, 1024),
-    upsampling="transposed",
-    normalization="batch",
-    padding="same",
-    skip="concat",
-    residual=False,
-    dropout=0.0,
-    encoder=None,
-    encoder_weights=None,
-    include_preprocessing=None,
-    activation=None,
-    name="unet",
-):
+    filters: Sequence[int] = (64, 128, 256, 512, 1024),
+    upsampling: str = "transposed",
+    normalization: str | None = "batch",
+    padding: str = "same",
+    skip: str = "concat",
+    residual: bool = False,
+    dropout: float = 0.0,
+    encoder: str | keras.Model | None = None,
+    encoder_weights: str | Path | None = None,
+    include_preprocessing: bool | None = None,
+    activation: str | Callable | None = None,
+    name: str = "unet",
+) -> keras.Model:
     """U-Net: contract, expand, and hand each level across (Ronneberger et al. 2015).
 
     The paper's network, to the parameter: `unet((572, 572, 1), classes=2, padding="valid",

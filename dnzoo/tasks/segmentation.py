@@ -14,9 +14,8 @@ class Segmentation:
 
     Args:
         data: `dnzoo.data.segmentation.SegmentationData`.
-        config: `dnzoo.training.Config`; its `batch_size`, `seed` and `smoke` count.
+        config: `dnzoo.training.Config`; its `batch_size`, `class_weights`, `seed` and `smoke` count.
         loss: names for `dnzoo.losses.get`, such as "cross_entropy+dice".
-        class_weights: one a class, for the loss; None or empty: all 1.
         augment: flip, zoom and recolour the training images.
 
     Raises:
@@ -25,10 +24,11 @@ class Segmentation:
 
     monitor = "mean_iou"
 
-    def __init__(self, data, config, loss="cross_entropy", class_weights=None, augment=True):
-        if class_weights and len(class_weights) != len(data.class_names):
+    def __init__(self, data, config, loss="cross_entropy", augment=True):
+        weights = config.class_weights or None
+        if weights and len(weights) != len(data.class_names):
             raise ValueError(
-                f"--class-weights: {len(class_weights)} numbers for {len(data.class_names)} "
+                f"--class-weights: {len(weights)} numbers for {len(data.class_names)} "
                 f"classes ({', '.join(data.class_names)})."
             )
         limit = SMOKE_IMAGES if config.smoke else None
@@ -42,7 +42,7 @@ class Segmentation:
         )
         self.validation = Evaluation(*data.splits["validation"], config.batch_size, limit)
         self.test = Evaluation(*data.splits["test"], config.batch_size, limit)
-        self.loss = losses.get(loss, class_weights=class_weights or None)
+        self.loss = losses.get(loss, class_weights=weights)
         self.name = data.name
         self.description = f"{data.name} ({data.detail}): " + ", ".join(
             f"{len(part.images):,} {name}"

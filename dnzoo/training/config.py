@@ -33,6 +33,8 @@ class Config:
     """Steps over which the learning rate rises from 0."""
     weight_decay: float = 0.0
     """Decoupled weight decay, of kernels only."""
+    class_weights: tuple[float, ...] = ()
+    """How much each class counts in the loss, one number a class; none: all the same."""
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
     """auto: mixed_bfloat16 on a GPU or TPU, float32 on a CPU. Models are saved in float32."""
     seed: int = 0

@@ -58,6 +58,22 @@ class TestAttentionFusion(LayerConformance):
         return SkipFusion("attention", **kwargs)
 
 
+class TestMatchSize(LayerConformance):
+    shapes = [(2, 6, 5, 3), (2, 5, 6, 4)]
+    without_gradient = (1,)
+
+    def build(self, **kwargs):
+        return MatchSize(**kwargs)
+
+
+class TestMatchSizeCenter(LayerConformance):
+    shapes = [(2, 7, 6, 3), (2, 5, 2, 4)]
+    without_gradient = (1,)
+
+    def build(self, **kwargs):
+        return MatchSize("center", **kwargs)
+
+
 class TestPreprocessing(LayerConformance):
     shapes = (2, 5, 4, 3)
 

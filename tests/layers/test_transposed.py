@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnzoo.layers import Conv2DTranspose
+from tests.backends import gradients
 from tests.conformance import LayerConformance
 from tests.conftest import has
 
@@ -88,12 +89,19 @@ def test_equals_pytorch(geometry):
 
     kernel, stride, padding, extra = geometry
     x = np.random.default_rng(0).normal(0, 1, (2, 5, 6, 3)).astype("float32")
-    layer = Conv2DTranspose(4, kernel, stride, padding, extra)
+    layer = Conv2DTranspose(4, kernel, stride, padding, extra, use_bias=False)
     y = np.asarray(layer(x))
-    weight = torch.tensor(np.asarray(layer.kernel).transpose(3, 2, 0, 1).copy())
-    image = torch.tensor(x.transpose(0, 3, 1, 2).copy())
+    kernel = np.asarray(layer.kernel).transpose(3, 2, 0, 1).copy()
+    weight = torch.tensor(kernel, requires_grad=True)
+    image = torch.tensor(x.transpose(0, 3, 1, 2).copy(), requires_grad=True)
     expected = torch.nn.functional.conv_transpose2d(image, weight, None, stride, padding, extra)
-    assert np.allclose(y, expected.numpy().transpose(0, 2, 3, 1), atol=1e-5)
+    assert np.allclose(y, expected.detach().numpy().transpose(0, 2, 3, 1), atol=1e-5)
+
+    cotangent = np.random.default_rng(1).normal(0, 1, y.shape).astype("float32")
+    found = gradients(layer, x, lambda shape: cotangent)
+    expected.backward(torch.tensor(cotangent.transpose(0, 3, 1, 2).copy()))
+    assert np.allclose(found["inputs"][0], image.grad.numpy().transpose(0, 2, 3, 1), atol=1e-4)
+    assert np.allclose(found["weights"][0], weight.grad.numpy().transpose(2, 3, 1, 0), atol=1e-4)
 
 
 @pytest.mark.parametrize(
