@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import json
+import logging
 import os
 import sys
 from pathlib import Path
@@ -66,6 +67,7 @@ def command(main, config_class, description):
     """
     import tyro
 
+    logging.getLogger("absl").setLevel(logging.ERROR)  # TFDS warns of every config of one's own
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--config")
     path = first.parse_known_args()[0].config
