@@ -14,7 +14,7 @@ import numpy as np
 import tyro
 
 from dnzoo import files, losses, training, unet
-from dnzoo.layers import blocks
+from dnzoo.layers import BatchNormalization, blocks
 
 
 @dataclasses.dataclass
@@ -32,7 +32,7 @@ def build(policy, normalization):
     keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy(policy)
     before = blocks.normalize
-    blocks.normalize = lambda name, filters, **kwargs: normalization(**kwargs)
+    blocks.normalize = lambda _name, _filters, **kwargs: normalization(**kwargs)
     try:
         model = unet((None, None, 3), classes=3, filters=(32, 64, 128, 256, 512))
     finally:
@@ -48,9 +48,10 @@ def main(options):
     masks = rng.integers(0, 3, shape).astype("uint8")
     rows = []
     for policy in ("float32", "mixed_bfloat16"):
-        kinds = {"dnzoo": blocks.normalize("batch", 1).__class__}
-        kinds["keras"] = keras.layers.BatchNormalization
-        models = {name: build(policy, kind) for name, kind in kinds.items()}
+        models = {
+            "dnzoo": build(policy, BatchNormalization),
+            "keras": build(policy, keras.layers.BatchNormalization),
+        }
         times = {name: [] for name in models}
         for step in range(options.steps + 2):
             for name, model in models.items():

