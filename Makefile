@@ -43,7 +43,7 @@ package: $(INSTALLED)
 	@sh tests/package.sh "$(PYTHON)" $(OLDEST_KERAS)
 
 index: $(INSTALLED)
-	@$(PYTHON) -c "from dnzoo import saving; saving.write_index()"
+	@$(PYTHON) -c "from dnzoo import pretrained; pretrained.write_index()"
 
 clean:
 	rm -rf $(VENV)

@@ -8,7 +8,7 @@ from .inference import predict as predict
 from .models import create_model as create_model
 from .models import list_models as list_models
 from .models.unet import unet as unet
-from .saving import list_pretrained as list_pretrained
+from .pretrained import list_pretrained as list_pretrained
 from .saving import load as load
 from .saving import save as save
 

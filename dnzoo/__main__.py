@@ -17,7 +17,7 @@ class List:
         """Print two tables."""
         import rich.table
 
-        from dnzoo import saving
+        from dnzoo import pretrained
         from dnzoo.models import list_models
 
         models = rich.table.Table("model", box=rich.box.SIMPLE)
@@ -26,8 +26,8 @@ class List:
         trained = rich.table.Table(
             "pretrained", "MB", "metric", "value", "where", box=rich.box.SIMPLE
         )
-        for name in saving.list_pretrained(self.pattern):
-            trained.add_row(name, *saving.describe(name))
+        for name in pretrained.list_pretrained(self.pattern):
+            trained.add_row(name, *pretrained.describe(name))
         rich.print(models, trained)
 
 
@@ -44,10 +44,10 @@ class Predict:
 
     def run(self):
         """Write the pictures and name them."""
-        from dnzoo import inference, saving
+        from dnzoo import inference, pretrained, saving
 
         model = saving.load(self.model)
-        palette = saving.read_meta(saving.find(self.model))["palette"]
+        palette = pretrained.read_meta(pretrained.find(self.model))["palette"]
         for path in inference.predict_files(model, self.source, self.out, palette):
             print(path)
 

@@ -28,11 +28,12 @@ def markdown(meta):
 
 
 USE = """\
-import dnzoo, tensorflow as tf
+import dnzoo
+import tensorflow as tf
 
-model = dnzoo.load("{name}")                     # the trainable Keras model, by name or path
-module = tf.saved_model.load("{name}")           # or plain TensorFlow, without dnzoo:
-outputs = module.serve(images)                   # float32 (N, H, W, C), raw values in"""
+model = dnzoo.load("{name}")  # the trainable Keras model, by name or path
+module = tf.saved_model.load("{name}")  # or plain TensorFlow, without dnzoo:
+outputs = module.serve(images)  # float32 (N, H, W, C), raw values in"""
 
 
 def _cell(value):

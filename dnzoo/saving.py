@@ -11,8 +11,6 @@ Reading a folder runs no code from it: the architecture may only name classes of
 """
 
 import copy
-import fnmatch
-import hashlib
 import importlib
 import json
 import os
@@ -30,12 +28,9 @@ from dnzoo import (
     files,
     layers,  # noqa: F401  registers the classes that an architecture may name
 )
+from dnzoo.pretrained import EXTRA, FORMAT, find, read_meta, sha256
 
-FORMAT = 1
 VARIABLES = "variables/variables.data-00000-of-00001"
-EXTRA = "assets.extra/dnzoo.json"
-INDEX = Path(__file__).with_name("pretrained.json")
-CHECKOUT = Path(__file__).parents[1] / "saved_models"
 
 # Layers of keras.layers that do nothing but compute: none of them reads files or runs code.
 LAYERS = """Activation Add Average AveragePooling2D BatchNormalization CenterCrop Concatenate Conv1D
@@ -142,7 +137,7 @@ def load(name_or_path: str | Path, dtype: str = "float32") -> keras.Model:
     folder = find(name_or_path)
     meta = read_meta(folder)
     for file, expected in meta["checksums"].items():
-        if not (folder / file).is_file() or _sha256(folder / file) != expected:
+        if not (folder / file).is_file() or sha256(folder / file) != expected:
             raise ValueError(f"{folder}: {file} is missing or damaged; get the folder again.")
     _check_classes(meta["architecture"], folder)
     model = _build(_with_precision(meta["architecture"], dtype))
@@ -154,96 +149,12 @@ def load(name_or_path: str | Path, dtype: str = "float32") -> keras.Model:
     return model
 
 
-def list_pretrained(pattern: str = "*") -> list[str]:
-    """Names of pretrained models that `load` knows or finds, sorted; `pattern` as in a shell.
-
-    Example:
-        >>> list_pretrained("unet_fashion*")
-        ['unet_fashion_scenes']
-    """
-    here = {meta.parents[1].name for home in _homes() for meta in home.glob(f"*/{EXTRA}")}
-    return sorted(fnmatch.filter(here | set(read_index()), pattern))
-
-
-def find(name_or_path):
-    """The folder of a pretrained model or of a path; see `load`."""
-    if (Path(name_or_path) / EXTRA).is_file():
-        return Path(name_or_path)
-    if Path(name_or_path).exists():
-        raise ValueError(
-            f"{name_or_path} is no SavedModel of dnzoo's: {EXTRA} is missing. Only folders that "
-            "dnzoo.save wrote can be loaded."
-        )
-    name, entry = str(name_or_path), read_index().get(str(name_or_path))
-    for home in _homes():
-        folder = home / name
-        if os.sep not in name and (folder / EXTRA).is_file():
-            if entry and _sha256(folder / EXTRA) != entry["sha256"]:
-                raise ValueError(
-                    f"{folder} is not the {name} that this version of dnzoo lists (damaged, or "
-                    f"another version). Load it by its path, or get the folder again."
-                )
-            return folder
-    where = "name one of " + ", ".join(list_pretrained()) + ", or give a folder"
-    if entry:
-        where = (
-            f"copy saved_models/{name} ({entry['size'] / 1e6:.0f} MB) from a checkout of dnzoo to a "
-            "folder and set DNZOO_HOME to that folder"
-        )
-    raise FileNotFoundError(f"no model {name!r} here: {where}.")
-
-
-def read_meta(folder):
-    """What `assets.extra/dnzoo.json` says, without building the model."""
-    try:
-        meta = json.loads((Path(folder) / EXTRA).read_text("utf-8"))
-        if meta["format"] > FORMAT:
-            raise ValueError(f"{folder} was written by a newer dnzoo: update dnzoo.")
-        if not {"architecture", "weights", "checksums"} <= set(meta):
-            raise KeyError("architecture, weights or checksums")
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{folder}: {EXTRA} can't be read ({error}); get it again.") from error
-    return meta
-
-
-def read_index():
-    """The pretrained models of this version: {name: {"sha256", "size"}}."""
-    return json.loads(INDEX.read_text("utf-8"))
-
-
-def describe(name):
-    """A pretrained model in words: (MB, its first metric, that metric's value, where it lies)."""
-    size = f"{read_index()[name]['size'] / 1e6:.1f}" if name in read_index() else ""
-    try:
-        folder = find(name)
-    except (FileNotFoundError, ValueError) as error:
-        return size, "", "", str(error)
-    metric, value = next(iter((read_meta(folder)["metrics"] or {"": ""}).items()))
-    value = f"{value:.4f}" if isinstance(value, float) else str(value)
-    return size, metric, value, str(folder)
-
-
-def write_index():
-    """List the checkout's saved_models/ in the index that the wheel ships (`make index`)."""
-    index = {}
-    for meta in sorted(CHECKOUT.glob(f"*/{EXTRA}")):
-        folder = meta.parents[1]
-        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-        index[folder.name] = {"sha256": _sha256(meta), "size": size}
-    files.write_json(INDEX, index)
-
-
 def as_float32(model):
     """A copy that computes in float32 with the same weights."""
     copied = _build(_architecture(model))
     for weight, value in zip(copied.weights, model.weights, strict=True):
         weight.assign(value)
     return copied
-
-
-def _homes():
-    home = os.environ.get("DNZOO_HOME")
-    return [*([Path(home)] if home else []), CHECKOUT]
 
 
 def _architecture(model):
@@ -328,7 +239,7 @@ def _write(meta, weights, path, overwrite):
                 raise RuntimeError("TensorFlow's checkpoint does not hold the weights in order.")
             places.append({"path": weight.path, "shape": list(value.shape), "offset": offset})
             offset += value.nbytes
-        checksums = {name: _sha256(folder / name) for name in ("saved_model.pb", VARIABLES)}
+        checksums = {name: sha256(folder / name) for name in ("saved_model.pb", VARIABLES)}
         meta = {**meta, "parameters": model.count_params()}
         meta = {**meta, "weights": places, "checksums": checksums}
         (folder / EXTRA).parent.mkdir()
@@ -370,11 +281,6 @@ def _write_in_child(folder, path, overwrite):
         if last.startswith("FileExistsError"):
             raise FileExistsError(last.split(": ", 1)[1])
         raise RuntimeError(f"TensorFlow could not write the SavedModel: {last}")
-
-
-def _sha256(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 if __name__ == "__main__":  # the child process of `save` on JAX and PyTorch

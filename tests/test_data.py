@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from dnzoo.data import Batches, Evaluation, scenes, segmentation
+from dnzoo.data.augmentation import augment
 from tests.conftest import child
 
 
@@ -168,7 +169,7 @@ def test_no_network_is_said_within_seconds(tmp_path):
 
 def test_batches_are_a_function_of_seed_and_step(small_scenes):
     def make(seed=0):
-        return Batches(*small_scenes.splits["train"], 5, seed, segmentation.augment)
+        return Batches(*small_scenes.splits["train"], 5, seed, augment)
 
     a, b = make(), make()
     for step in (7, 0, 3):
@@ -198,7 +199,7 @@ def test_augmentation_moves_image_and_mask_alike():
     coarse = rng.integers(0, 2, (8, 4, 4)).repeat(16, 1).repeat(16, 2).astype("uint8")
     masks = coarse * 7
     images = np.repeat(coarse[..., None] * 200, 3, axis=-1).astype("uint8")
-    moved, moved_masks = segmentation.augment(images, masks, rng)
+    moved, moved_masks = augment(images, masks, rng)
     assert set(np.unique(moved_masks)) <= {0, 7}
     assert not np.array_equal(moved_masks, masks)
     for image, mask in zip(moved.mean(-1), moved_masks):

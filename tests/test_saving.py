@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import dnzoo
-from dnzoo import saving, unet
+from dnzoo import pretrained, unet
 from tests.conftest import child
 from tests.models.test_unet import small_encoder
 
@@ -72,7 +72,7 @@ def test_each_weight_is_stored_once(model, folder):
 
 
 def test_meta_and_card(folder):
-    meta = saving.read_meta(folder)
+    meta = pretrained.read_meta(folder)
     assert meta["class_names"] == ["a", "b", "c"]
     assert meta["palette"][1] == [9, 8, 7]
     text = (folder / "assets.extra/README.md").read_text()
@@ -220,8 +220,8 @@ def test_names_and_places(folder, tmp_path, monkeypatch):
     (tmp_path / "foreign").mkdir()
     with pytest.raises(ValueError, match="is no SavedModel of dnzoo's"):
         dnzoo.load(tmp_path / "foreign")
-    monkeypatch.setattr(saving, "CHECKOUT", tmp_path / "nowhere")
-    name = next(iter(saving.read_index()))
+    monkeypatch.setattr(pretrained, "CHECKOUT", tmp_path / "nowhere")
+    name = next(iter(pretrained.read_index()))
     with pytest.raises(
         FileNotFoundError, match=rf"copy saved_models/{name} \(.* MB\) from a checkout"
     ):
@@ -233,12 +233,17 @@ def test_names_and_places(folder, tmp_path, monkeypatch):
 
 def test_index_lists_the_checkout():
     """`make index` was run after the last change of saved_models/."""
-    index = saving.read_index()
-    assert sorted(index) == sorted(path.name for path in saving.CHECKOUT.iterdir() if path.is_dir())
+    index = pretrained.read_index()
+    assert sorted(index) == sorted(
+        path.name for path in pretrained.CHECKOUT.iterdir() if path.is_dir()
+    )
     for name, entry in index.items():
-        files = [path for path in (saving.CHECKOUT / name).rglob("*") if path.is_file()]
+        files = [path for path in (pretrained.CHECKOUT / name).rglob("*") if path.is_file()]
         assert sum(path.stat().st_size for path in files) == entry["size"] < 25e6
-        assert dnzoo.load(name).count_params() == saving.read_meta(saving.find(name))["parameters"]
+        assert (
+            dnzoo.load(name).count_params()
+            == pretrained.read_meta(pretrained.find(name))["parameters"]
+        )
 
 
 def test_keras_files_need_only_the_import(tmp_path):

@@ -9,19 +9,34 @@ known only at run time. "Transposed" sizes follow two rules, because two are in 
 They agree for "valid" and `P = 0` whenever `K >= S`; below that Keras adds `S - K` more rows.
 """
 
+from numbers import Integral
+
+import keras
 from keras import ops
 
 
 def as_tuple(value, rank, argument, minimum=0):
     """`value` as a tuple of `rank` ints, each at least `minimum`; `argument` is named in the error."""
-    values = (value,) * rank if isinstance(value, int) else tuple(value)
-    legal = all(isinstance(v, int) and not isinstance(v, bool) and v >= minimum for v in values)
+    values = tuple(value) if isinstance(value, (tuple, list)) else (value,) * rank
+    legal = all(
+        isinstance(v, Integral) and not isinstance(v, bool) and v >= minimum for v in values
+    )
     if len(values) != rank or not legal:
+        several = f" or {rank} integers, each" if rank > 1 else ","
         raise ValueError(
-            f"{argument} must be an integer or {rank} integers, each at least {minimum}; "
-            f"got {argument}={value!r}."
+            f"{argument} must be an integer{several} at least {minimum}; got {argument}={value!r}."
         )
-    return values
+    return tuple(int(v) for v in values)
+
+
+def checked_data_format(data_format):
+    """`data_format`, or Keras's setting for None; ValueError for anything but the two there are."""
+    data_format = keras.config.image_data_format() if data_format is None else data_format
+    if data_format not in ("channels_last", "channels_first"):
+        raise ValueError(
+            f'data_format must be "channels_last" or "channels_first"; got {data_format!r}.'
+        )
+    return data_format
 
 
 def spatial_axes(rank, data_format):

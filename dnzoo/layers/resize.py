@@ -85,7 +85,7 @@ class ResizeConv(keras.layers.Layer):
             geometry.as_tuple(filters, 1, "filters", 1)[0],
             geometry.as_tuple(kernel_size, self.rank, "kernel_size", 1),
             padding="same",
-            data_format=data_format,
+            data_format=geometry.checked_data_format(data_format),
             activation=activation,
             use_bias=use_bias,
             kernel_initializer=kernel_initializer,

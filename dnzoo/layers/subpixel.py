@@ -37,7 +37,7 @@ class PixelShuffle(keras.layers.Layer):
     def __init__(self, block_size=2, data_format=None, **kwargs):
         super().__init__(**kwargs)
         self.block_size = geometry.as_tuple(block_size, 1, "block_size", 1)[0]
-        self.data_format = keras.config.image_data_format() if data_format is None else data_format
+        self.data_format = geometry.checked_data_format(data_format)
         self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2)
 
     def call(self, inputs):
@@ -109,7 +109,7 @@ class SubpixelConv(keras.layers.Layer):
             self.filters * self.scale**self.rank,
             geometry.as_tuple(kernel_size, self.rank, "kernel_size", 1),
             padding="same",
-            data_format=data_format,
+            data_format=geometry.checked_data_format(data_format),
             activation=activation,
             use_bias=use_bias,
             kernel_initializer=ICNR(self.kernel_initializer, self.scale),

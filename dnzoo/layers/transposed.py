@@ -46,7 +46,7 @@ class ConvTranspose(keras.layers.Layer):
         if output_padding is not None:
             self.output_padding = geometry.as_tuple(output_padding, self.rank, "output_padding")
             self._check_output_padding()
-        self.data_format = keras.config.image_data_format() if data_format is None else data_format
+        self.data_format = geometry.checked_data_format(data_format)
         self.activation = keras.activations.get(activation)
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)

@@ -72,6 +72,7 @@ def unet(
         (None, 64, 64, 11)
     """
     classes = as_tuple(classes, 1, "classes", 1)[0]
+    filters = tuple(filters) if isinstance(filters, Sequence) else (filters,)
     filters = as_tuple(filters, len(filters), "filters", 1)
     if len(input_shape) != 3 or not input_shape[-1]:
         raise ValueError(f"input_shape must be (height, width, channels); got {input_shape!r}.")

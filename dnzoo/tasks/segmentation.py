@@ -4,7 +4,8 @@ import keras
 import numpy as np
 
 from dnzoo import inference, losses, metrics
-from dnzoo.data import Batches, Evaluation, segmentation
+from dnzoo.data import Batches, Evaluation
+from dnzoo.data.augmentation import augment as augment_images
 
 SMOKE_IMAGES = 32
 
@@ -37,7 +38,7 @@ class Segmentation:
             *data.splits["train"],
             batch_size=config.batch_size,
             seed=config.seed,
-            augment=segmentation.augment if augment else None,
+            augment=augment_images if augment else None,
             limit=limit,
         )
         self.validation = Evaluation(*data.splits["validation"], config.batch_size, limit)

@@ -74,8 +74,8 @@ def command(main, config_class, description):
     try:
         default = config_class() if path is None else _read(config_class, path)
         main(tyro.cli(config_class, default=default, description=description))
-    except KeyboardInterrupt:
-        print("\nInterrupted; the same command starts again.", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"\n{stop or 'Interrupted; the same command starts again.'}", file=sys.stderr)
         sys.exit(130)
     except (ValueError, OSError, FloatingPointError, ImportError) as error:
         if os.environ.get("DNZOO_DEBUG"):

@@ -32,11 +32,12 @@ def run(config, task, build):
         build: makes the uncompiled `keras.Model`; called with seed and precision set.
 
     Returns:
-        The metrics on the test split, or None when the run was stopped early or had finished.
+        The metrics on the test split, or None when the run had finished before.
 
     Raises:
         ValueError: when `config.out` holds a run with another config, or `config.resume` forbids.
         FloatingPointError: when the loss is no number any more.
+        KeyboardInterrupt: after Ctrl-C or SIGTERM, at the end of a step, with the state saved.
     """
     if config.evaluate:
         return evaluate(config, task)
@@ -58,8 +59,6 @@ def run(config, task, build):
         )
         print(f"{model.name}: {model.count_params():,} parameters, {steps:,} steps, {out}/")
         history, seconds = _train(config, task, model, out)
-        if history is None:
-            return None
         return _finish(config, task, model, out, history, seconds)
     finally:
         keras.config.set_dtype_policy(policy)
@@ -140,7 +139,7 @@ def _optimizer(config, steps):
 
 
 def _train(config, task, model, out):
-    """The history, a dict an epoch, and the seconds it took; (None, seconds) when stopped."""
+    """The history, a dict an epoch, and the seconds it took."""
     last, per_epoch = out / "checkpoints" / "last.npz", task.train.steps_per_epoch
     notes = {"step": 0, "history": [], "best": None, "seconds": 0.0}
     if last.is_file():
@@ -162,8 +161,9 @@ def _train(config, task, model, out):
             logs = _epoch(model, task, steps, epoch)
             if stop.wanted and steps.step < (epoch + 1) * per_epoch:
                 keep(steps.step)
-                print(f"Stopped after step {steps.step:,}. The same command goes on from there.")
-                return None, time.monotonic() - started
+                raise KeyboardInterrupt(
+                    f"Stopped after step {steps.step:,}. The same command goes on from there."
+                )
             logs |= _validate(model, task)
             notes["history"].append({"epoch": epoch + 1, **logs})
             best, score = notes["best"], logs[f"val_{task.monitor}"]

@@ -109,7 +109,9 @@ def test_equals_pytorch(geometry):
     [
         ({"filters": 0, "kernel_size": 3}, "filters must be"),
         ({"filters": 2, "kernel_size": (3, 3, 3)}, "kernel_size must be"),
+        ({"filters": 2.5, "kernel_size": 3}, "filters must be an integer, at least 1"),
         ({"filters": 2, "kernel_size": 3, "strides": 0}, "strides must be"),
+        ({"filters": 2, "kernel_size": 3, "data_format": "NCHW"}, "data_format must be"),
         ({"filters": 2, "kernel_size": 3, "padding": "causal"}, "padding must be"),
         ({"filters": 2, "kernel_size": 3, "padding": -1}, "padding must be"),
         (

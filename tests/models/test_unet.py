@@ -126,6 +126,7 @@ def test_preprocessing():
     [
         ({"classes": 0}, "classes must be"),
         ({"filters": (8,)}, "at least two levels"),
+        ({"filters": 8}, "at least two levels"),
         ({"filters": (8, -1)}, "filters must be"),
         ({"input_shape": (32, 32)}, "input_shape must be"),
         ({"input_shape": (32, 32, None)}, "input_shape must be"),
