@@ -84,7 +84,8 @@ def save(
     Raises:
         ValueError: when the model holds a class that is not on the allow-list, or names do not fit.
         FileExistsError: when `path` is there and `overwrite` is false.
-        RuntimeError: when TensorFlow is missing or fails.
+        ImportError: when TensorFlow is missing.
+        RuntimeError: when TensorFlow fails.
 
     Example:
         >>> from dnzoo import unet
@@ -147,6 +148,11 @@ def load(name_or_path: str | Path, dtype: str = "float32") -> keras.Model:
         shape, offset = tuple(place["shape"]), place["offset"]
         weight.assign(np.memmap(folder / VARIABLES, "<f4", "r", offset, shape))
     return model
+
+
+def check(model):
+    """Raise ValueError when `save` would refuse the model: better before a training than after."""
+    _check_classes(_architecture(model))
 
 
 def as_float32(model):
@@ -278,6 +284,11 @@ def _write_in_child(folder, path, overwrite):
     child = subprocess.run(command, env=env, capture_output=True, text=True)
     if child.returncode:
         last = (child.stderr.strip().splitlines() or ["no message"])[-1]
+        if "No module named 'tensorflow'" in last:
+            raise ImportError(
+                "TensorFlow writes SavedModels, and is missing: pip install tensorflow. After a "
+                "training, its checkpoints are kept, and the same command finishes the run."
+            )
         if last.startswith("FileExistsError"):
             raise FileExistsError(last.split(": ", 1)[1])
         raise RuntimeError(f"TensorFlow could not write the SavedModel: {last}")

@@ -1,11 +1,9 @@
 """JAX and PyTorch, without TensorFlow: losses, metrics, training on numpy data, saved models."""
 
-import sys
-
 import pytest
 
 from tests import backends
-from tests.conftest import child, has
+from tests.conftest import ROOT, child, has
 
 TRAIN = """
 import sys
@@ -124,8 +122,19 @@ def test_training_without_tensorflow(backend, tmp_path):
     assert again.stdout[again.stdout.index(end) :] == straight.stdout[straight.stdout.index(end) :]
 
 
+def test_saving_without_tensorflow_says_what_to_do(tmp_path):
+    needs("jax")
+    (tmp_path / "tensorflow.py").write_text(
+        "raise ModuleNotFoundError(\"No module named 'tensorflow'\")"
+    )
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})" + SAVE
+    env = {"KERAS_BACKEND": "jax", "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    done = child(code, tmp_path / "saved", tmp_path / "first.npz", env=env, check=False)
+    assert "ImportError: TensorFlow writes SavedModels, and is missing" in done.stderr
+    assert not (tmp_path / "saved").exists()
+
+
 def test_missing_extra_is_named():
     code = "import sys; sys.modules['jax'] = None; import dnzoo; dnzoo.unet"
     done = child(code, env={"KERAS_BACKEND": "jax"}, check=False)
     assert done.stderr.strip().endswith('jax is missing: pip install "dnzoo[jax]".')
-    assert sys.executable

@@ -108,7 +108,7 @@ def test_must_resume(small_scenes, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
 def test_stopped_and_resumed_ends_with_the_same_bytes(small_scenes, tmp_path, precision):
     straight, stopped = tmp_path / "straight", tmp_path / "stopped"
     run(small_scenes, straight, precision=precision)
@@ -143,6 +143,23 @@ def test_a_damaged_checkpoint_is_named(small_scenes, tmp_path):
     last.write_bytes(last.read_bytes()[:1000])
     with pytest.raises(ValueError, match=r"the checkpoint .*last.npz can't be used"):
         run(small_scenes, tmp_path / "out")
+
+
+def test_a_model_that_can_not_be_saved_is_refused_before_training(small_scenes, tmp_path):
+    import keras
+
+    class Mine(keras.layers.Layer):
+        def call(self, x):
+            return x
+
+    def unsavable():
+        model = build()
+        return keras.Model(model.input, Mine()(model.output))
+
+    config = Config(out=str(tmp_path / "out"))
+    with pytest.raises(ValueError, match="Mine"):
+        training.run(config, Segmentation(small_scenes, config), unsavable)
+    assert not (tmp_path / "out/checkpoints").exists()
 
 
 def test_class_weights_must_fit(small_scenes):

@@ -50,6 +50,7 @@ def run(config, task, build):
     try:
         keras.utils.set_random_seed(config.seed)
         model = build()
+        saving.check(model)
         steps = config.epochs * task.train.steps_per_epoch
         model.compile(
             optimizer=_optimizer(config, steps),
