@@ -79,16 +79,15 @@ def evaluate(config, task):
 def _prepare(out, config):
     """Whether there is anything to do in `out`; raises where it is taken."""
     file = out / "config.json"
-    if not file.is_file():
-        if out.is_dir() and any(out.glob("checkpoints/*")):
-            raise ValueError(f"{out} holds checkpoints without config.json; use another --out.")
+    if not (out / "checkpoints" / "last.npz").is_file():
         if config.resume == "must":
             raise ValueError(f"--resume must, but {out} holds no run.")
         files.write_json(file, config.stored())
         return True
     if config.resume == "never":
         raise ValueError(f"--resume never, but {out} holds a run; use another --out.")
-    different = difference(json.loads(file.read_text("utf-8")), config)
+    stored = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    different = difference(stored, config)
     if different:
         raise ValueError(
             f"{out} holds a run with another config ({'; '.join(different)}); use another --out."
