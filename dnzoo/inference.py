@@ -5,7 +5,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from dnzoo import files
+from dnzoo import files, saving
 
 TILE = 1024
 OVERLAP = 128
@@ -71,10 +71,10 @@ def _fade(shape):
     return (ramp(shape[0])[:, None] * ramp(shape[1])[None, :])[..., None]
 
 
-def classes(logits):
-    """Class numbers, uint8 (..., H, W), of logits (..., H, W, C); C = 1: class 1 above 0."""
+def classes(logits, threshold=0.0):
+    """Class numbers, uint8 (..., H, W), of (..., H, W, C); C = 1: class 1 above the threshold."""
     if logits.shape[-1] == 1:
-        return (logits[..., 0] > 0).astype("uint8")
+        return (logits[..., 0] > threshold).astype("uint8")
     return np.argmax(logits, axis=-1).astype("uint8")
 
 
@@ -101,7 +101,7 @@ def predict_files(model, source, out, palette=None):
     written = []
     for path in _images(Path(source)):
         image = _read(path, model.input_shape[-1])
-        mask = classes(predict(model, image))
+        mask = classes(predict(model, image), 0.0 if saving.has_logits(model) else 0.5)
         for kind, picture in (
             ("mask", _paletted(mask, palette)),
             ("overlay", _overlay(image, mask, palette)),

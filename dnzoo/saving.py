@@ -150,6 +150,12 @@ def load(name_or_path: str | Path, dtype: str = "float32") -> keras.Model:
     return model
 
 
+def has_logits(model):
+    """Whether the model's last layer has no activation; its classes are cut at 0 then, else at 0.5."""
+    activation = getattr(model.layers[-1], "activation", keras.activations.linear)
+    return activation is keras.activations.linear
+
+
 def check(model):
     """Raise ValueError when `save` would refuse the model: better before a training than after."""
     _check_classes(_architecture(model))
@@ -257,8 +263,7 @@ def _serving_function(model):
     import tensorflow as tf
 
     image_like = len(model.outputs) == 1 and len(model.outputs[0].shape) == 4
-    activation = getattr(model.layers[-1], "activation", keras.activations.linear)
-    linear = activation is keras.activations.linear
+    linear = has_logits(model)
 
     def serve(*inputs):
         outputs = model(inputs[0] if len(inputs) == 1 else list(inputs), training=False)

@@ -62,6 +62,19 @@ def test_command_line(model, saved, tmp_path):
     assert Image.open(tmp_path / "out/c_overlay.png").size == (24, 40)
 
 
+@pytest.mark.parametrize("activation", [None, "sigmoid"])
+def test_one_channel_is_cut_at_a_half(activation, tmp_path):
+    binary = unet((None, None, 3), classes=1, filters=(4, 8), activation=activation)
+    binary.get_layer("head").bias.assign([0.3])
+    image = photograph(20, 24)
+    Image.fromarray(image).save(tmp_path / "a.png")
+    inference.predict_files(binary, tmp_path / "a.png", tmp_path / "out")
+    output = predict(binary, image)[..., 0]
+    expected = output > (0.5 if activation else 0.0)
+    assert np.array_equal(np.array(Image.open(tmp_path / "out/a_mask.png")), expected)
+    assert 0 < expected.mean() < 1
+
+
 def test_errors_are_one_line(saved, tmp_path):
     (tmp_path / "bad.png").write_bytes(b"not a picture")
     for arguments, message in [
