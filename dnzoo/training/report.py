@@ -7,7 +7,7 @@ import io
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;color:#1d2430;max-width:1080px;margin:2.5rem auto;padding:0 1rem}
 h1{margin-bottom:.2rem}h2{margin-top:2.2rem}.big{font-size:2.4rem;font-weight:600}
-.small{color:#5a6472}img{max-width:100%;image-rendering:auto}
+.small{color:#5a6472}img{width:100%}img.pixels{image-rendering:pixelated}
 table{border-collapse:collapse;margin:.5rem 0}td,th{padding:.25rem .9rem .25rem 0;text-align:left;
 border-bottom:1px solid #e3e7ee;vertical-align:top}td.n{text-align:right;font-variant-numeric:tabular-nums}
 .c{display:inline-block;width:1em;height:1em;border-radius:3px;margin-right:.5em;vertical-align:-.1em}
@@ -128,8 +128,8 @@ def _curves(history, monitor):
 def _png(picture):
     data = io.BytesIO()
     picture.save(data, "png")
-    return _image(data)
+    return _image(data, "pixels")
 
 
-def _image(data):
-    return f"<img src='data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}'>"
+def _image(data, kind="plot"):
+    return f"<img class={kind} src='data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}'>"
