@@ -31,6 +31,7 @@ from dnzoo import (
 from dnzoo.pretrained import EXTRA, FORMAT, find, read_meta, sha256
 
 VARIABLES = "variables/variables.data-00000-of-00001"
+CHECKED = ("saved_model.pb", VARIABLES)
 
 # Layers of keras.layers that do nothing but compute: none of them reads files or runs code.
 LAYERS = """Activation Add Average AveragePooling2D BatchNormalization CenterCrop Concatenate Conv1D
@@ -251,7 +252,7 @@ def _write(meta, weights, path, overwrite):
                 raise RuntimeError("TensorFlow's checkpoint does not hold the weights in order.")
             places.append({"path": weight.path, "shape": list(value.shape), "offset": offset})
             offset += value.nbytes
-        checksums = {name: sha256(folder / name) for name in ("saved_model.pb", VARIABLES)}
+        checksums = {name: sha256(folder / name) for name in CHECKED}
         meta = {**meta, "parameters": model.count_params()}
         meta = {**meta, "weights": places, "checksums": checksums}
         (folder / EXTRA).parent.mkdir()
