@@ -11,7 +11,6 @@ Reading a folder runs no code from it: the architecture may only name classes of
 """
 
 import copy
-import importlib
 import json
 import os
 import subprocess
@@ -23,34 +22,12 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from dnzoo import (
-    card,
-    files,
-    layers,  # noqa: F401  registers the classes that an architecture may name
-)
+from dnzoo import card, files
+from dnzoo.allowed import check_classes
 from dnzoo.pretrained import EXTRA, FORMAT, find, read_meta, sha256
 
 VARIABLES = "variables/variables.data-00000-of-00001"
 CHECKED = ("saved_model.pb", VARIABLES)
-
-# Layers of keras.layers that do nothing but compute: none of them reads files or runs code.
-LAYERS = """Activation Add Average AveragePooling2D BatchNormalization CenterCrop Concatenate Conv1D
-Conv2D Conv3D Conv2DTranspose Cropping2D Dense DepthwiseConv2D Dropout ELU Flatten
-GlobalAveragePooling2D GlobalMaxPooling2D GroupNormalization InputLayer LayerNormalization
-LeakyReLU MaxPooling2D Maximum Multiply Normalization PReLU ReLU Rescaling Reshape Resizing
-SeparableConv2D Softmax SpatialDropout2D Subtract UpSampling2D ZeroPadding2D""".split()
-MODULES = ("keras.initializers", "keras.regularizers", "keras.constraints")
-OPERATIONS = ("keras.src.ops.numpy", "keras.src.ops.nn", "keras.src.ops.math")
-MARKS = ("__keras_tensor__", "__slice__", "__ellipsis__", "__tuple__")
-OTHERS = {
-    ("keras", "DTypePolicy"),
-    ("keras", "Sequential"),
-    ("keras", "Functional"),
-    ("keras.models", "Functional"),
-    ("keras.src.models.functional", "Functional"),
-    ("keras.src.applications.convnext", "LayerScale"),
-    ("keras.src.applications.convnext", "StochasticDepth"),
-}
 
 
 def save(
@@ -93,7 +70,7 @@ def save(
         >>> save(unet((32, 32, 3), filters=(4, 8)), getfixture("tmp_path") / "mine")
     """
     architecture = _architecture(model)
-    _check_classes(architecture)
+    check_classes(architecture)
     meta = {
         "format": FORMAT,
         "name": name or model.name,
@@ -141,7 +118,7 @@ def load(name_or_path: str | Path, dtype: str = "float32") -> keras.Model:
     for file, expected in meta["checksums"].items():
         if not (folder / file).is_file() or sha256(folder / file) != expected:
             raise ValueError(f"{folder}: {file} is missing or damaged; get the folder again.")
-    _check_classes(meta["architecture"], folder)
+    check_classes(meta["architecture"], folder)
     model = _build(_with_precision(meta["architecture"], dtype))
     if len(model.weights) != len(meta["weights"]):
         raise ValueError(f"{folder}: dnzoo.json does not fit its own architecture.")
@@ -159,7 +136,7 @@ def has_logits(model):
 
 def check(model):
     """Raise ValueError when `save` would refuse the model: better before a training than after."""
-    _check_classes(_architecture(model))
+    check_classes(_architecture(model))
 
 
 def as_float32(model):
@@ -192,40 +169,6 @@ def _with_precision(node, policy, outputs=()):
     elif node.get("name") in outputs and "inbound_nodes" in node:
         policy = "float32"
     return {key: _with_precision(value, policy, outputs) for key, value in node.items()}
-
-
-def _check_classes(node, folder=None):
-    """Raise ValueError when serialised Keras names anything that is not on the allow-list."""
-    if isinstance(node, list):
-        for item in node:
-            _check_classes(item, folder)
-    elif isinstance(node, dict):
-        if "class_name" in node and not _allowed(node):
-            name = f"{node.get('module')}.{node['class_name']}"
-            whose = "the model holds" if folder is None else f"{folder} names"
-            raise ValueError(
-                f"{whose} {name}, which dnzoo does not save or load: only Keras's plain layers and "
-                "dnzoo's own are on the list (no Lambda, no classes of your own)."
-            )
-        for value in node.values():
-            _check_classes(value, folder)
-
-
-def _allowed(node):
-    module, name = node.get("module"), node["class_name"]
-    if not isinstance(name, str) or (module is not None and not isinstance(module, str)):
-        return False
-    if module is None:
-        return name in MARKS
-    if module == "keras.layers":
-        return name in LAYERS
-    if module in MODULES + OPERATIONS:
-        found = getattr(importlib.import_module(module), name, None)
-        return isinstance(found, type) and (module in MODULES or issubclass(found, keras.Operation))
-    if module.startswith("dnzoo."):
-        registered = keras.saving.get_registered_object(f"dnzoo>{name}")
-        return registered is not None and registered.__module__ == module
-    return (module, name) in OTHERS
 
 
 def _build(architecture):

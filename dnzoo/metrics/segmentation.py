@@ -122,6 +122,11 @@ def class_dice(matrix):
     return _ratio(2.0 * ops.diagonal(matrix), ops.sum(matrix, axis=0) + ops.sum(matrix, axis=1))
 
 
+def pixel_accuracy(matrix):
+    """Share of the pixels that are right; NaN without any."""
+    return _ratio(ops.sum(ops.diagonal(matrix)), ops.sum(matrix))
+
+
 def scores(matrix, class_names):
     """All of this module's numbers from one confusion matrix, as plain floats; NaN is None.
 
@@ -132,7 +137,7 @@ def scores(matrix, class_names):
     found = {
         "mean_iou": _mean_of_present(class_iou(matrix)),
         "mean_dice": _mean_of_present(class_dice(matrix)),
-        "pixel_accuracy": _ratio(ops.sum(ops.diagonal(matrix)), ops.sum(matrix)),
+        "pixel_accuracy": pixel_accuracy(matrix),
     }
     found = {name: _plain(value) for name, value in found.items()}
     found["pixels"] = int(ops.sum(matrix))
@@ -194,5 +199,4 @@ class PixelAccuracy(ConfusionMatrix):
     default_name = "pixel_accuracy"
 
     def result(self):
-        matrix = self.matrix()
-        return _ratio(ops.sum(ops.diagonal(matrix)), ops.sum(matrix))
+        return pixel_accuracy(self.matrix())

@@ -1,0 +1,60 @@
+"""Which classes the architecture of a saved model may name: nothing else is ever built."""
+
+import importlib
+
+import keras
+
+from dnzoo import layers  # noqa: F401  registers the classes that an architecture may name
+
+# Layers of keras.layers that do nothing but compute: none of them reads files or runs code.
+LAYERS = """Activation Add Average AveragePooling2D BatchNormalization CenterCrop Concatenate Conv1D
+Conv2D Conv3D Conv2DTranspose Cropping2D Dense DepthwiseConv2D Dropout ELU Flatten
+GlobalAveragePooling2D GlobalMaxPooling2D GroupNormalization InputLayer LayerNormalization
+LeakyReLU MaxPooling2D Maximum Multiply Normalization PReLU ReLU Rescaling Reshape Resizing
+SeparableConv2D Softmax SpatialDropout2D Subtract UpSampling2D ZeroPadding2D""".split()
+MODULES = ("keras.initializers", "keras.regularizers", "keras.constraints")
+OPERATIONS = ("keras.src.ops.numpy", "keras.src.ops.nn", "keras.src.ops.math")
+MARKS = ("__keras_tensor__", "__slice__", "__ellipsis__", "__tuple__")
+OTHERS = {
+    ("keras", "DTypePolicy"),
+    ("keras", "Sequential"),
+    ("keras", "Functional"),
+    ("keras.models", "Functional"),
+    ("keras.src.models.functional", "Functional"),
+    ("keras.src.applications.convnext", "LayerScale"),
+    ("keras.src.applications.convnext", "StochasticDepth"),
+}
+
+
+def check_classes(node, folder=None):
+    """Raise ValueError when serialised Keras names anything that is not on the allow-list."""
+    if isinstance(node, list):
+        for item in node:
+            check_classes(item, folder)
+    elif isinstance(node, dict):
+        if "class_name" in node and not _allowed(node):
+            name = f"{node.get('module')}.{node['class_name']}"
+            whose = "the model holds" if folder is None else f"{folder} names"
+            raise ValueError(
+                f"{whose} {name}, which dnzoo does not save or load: only Keras's plain layers and "
+                "dnzoo's own are on the list (no Lambda, no classes of your own)."
+            )
+        for value in node.values():
+            check_classes(value, folder)
+
+
+def _allowed(node):
+    module, name = node.get("module"), node["class_name"]
+    if not isinstance(name, str) or (module is not None and not isinstance(module, str)):
+        return False
+    if module is None:
+        return name in MARKS
+    if module == "keras.layers":
+        return name in LAYERS
+    if module in MODULES + OPERATIONS:
+        found = getattr(importlib.import_module(module), name, None)
+        return isinstance(found, type) and (module in MODULES or issubclass(found, keras.Operation))
+    if module.startswith("dnzoo."):
+        registered = keras.saving.get_registered_object(f"dnzoo>{name}")
+        return registered is not None and registered.__module__ == module
+    return (module, name) in OTHERS
