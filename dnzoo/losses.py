@@ -15,7 +15,11 @@ EPSILON = 1e-7
 
 
 class SegmentationLoss(keras.losses.Loss):
-    """What the losses here share: the reading of masks, logits and ignored pixels."""
+    """What the losses here share: the reading of masks, logits and ignored pixels.
+
+    A subclass defines `image_loss(labels, logits, valid)`: (N, P) class numbers, (N, P, C) logits
+    and (N, P) 0 or 1 -> (N,).
+    """
 
     def __init__(self, ignore_index=255, from_logits=True, reduction="sum_over_batch_size", **kw):
         super().__init__(reduction=reduction, **{"name": type(self).__name__.lower(), **kw})
@@ -39,10 +43,6 @@ class SegmentationLoss(keras.losses.Loss):
             logits = ops.log(p) - (ops.log(1.0 - p) if logits.shape[-1] == 1 else 0.0)
         valid = ops.cast(labels != self.ignore_index, "float32")
         return self.image_loss(ops.where(valid > 0, labels, 0), logits, valid)
-
-    def image_loss(self, labels, logits, valid):
-        """(N, P) labels, (N, P, C) logits and (N, P) 0 or 1 -> (N,)."""
-        raise NotImplementedError
 
     def get_config(self):
         config = {"ignore_index": self.ignore_index, "from_logits": self.from_logits}

@@ -103,9 +103,10 @@ class ConvBlock(keras.layers.Layer):
         return x
 
     def _shortcut(self, inputs):
-        border = 0 if self.padding == "same" else self.depth * (self.kernel_size - 1) // 2
-        if border:
-            inputs = inputs[:, border:-border, border:-border]
+        lost = 0 if self.padding == "same" else self.depth * (self.kernel_size - 1)
+        if lost:
+            kept = slice(lost // 2, -(lost - lost // 2))
+            inputs = inputs[:, kept, kept]
         return inputs if self.projection is None else self.projection(inputs)
 
     def compute_output_shape(self, input_shape):

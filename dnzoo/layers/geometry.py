@@ -62,15 +62,6 @@ def batch_shape(batch, spatial, depth, data_format):
     return (batch, depth, *spatial)
 
 
-def conv_size(size, kernel, stride=1, padding="valid"):
-    """Rows out of a convolution or pooling: ceil(H / S) for "same", else those that fit whole."""
-    if size is None:
-        return None
-    if padding == "same":
-        return -(-size // stride)
-    return (size - kernel) // stride + 1
-
-
 def conv_transpose_size(size, kernel, stride, padding, output_padding=None):
     """Rows out of a transposed convolution (see the module's text for the two rules).
 

@@ -5,7 +5,7 @@ import numpy as np
 
 from dnzoo import inference, losses, metrics
 from dnzoo.data import Batches, Evaluation
-from dnzoo.data.augmentation import augment as augment_images
+from dnzoo.data.augmentation import augment
 
 SMOKE_IMAGES = 32
 
@@ -17,7 +17,6 @@ class Segmentation:
         data: `dnzoo.data.segmentation.SegmentationData`.
         config: `dnzoo.training.Config`; its `batch_size`, `class_weights`, `seed` and `smoke` count.
         loss: names for `dnzoo.losses.get`, such as "cross_entropy+dice".
-        augment: flip, zoom and recolour the training images.
 
     Raises:
         ValueError: for an unknown loss, or class weights that are not as many as classes.
@@ -25,7 +24,7 @@ class Segmentation:
 
     monitor = "mean_iou"
 
-    def __init__(self, data, config, loss="cross_entropy", augment=True):
+    def __init__(self, data, config, loss="cross_entropy"):
         weights = config.class_weights or None
         if weights and len(weights) != len(data.class_names):
             raise ValueError(
@@ -33,12 +32,12 @@ class Segmentation:
                 f"classes ({', '.join(data.class_names)})."
             )
         limit = SMOKE_IMAGES if config.smoke else None
-        self.data, self.smoke = data, config.smoke
+        self.data = data
         self.train = Batches(
             *data.splits["train"],
             batch_size=config.batch_size,
             seed=config.seed,
-            augment=augment_images if augment else None,
+            augment=augment,
             limit=limit,
         )
         self.validation = Evaluation(*data.splits["validation"], config.batch_size, limit)

@@ -90,6 +90,8 @@ def test_residual_block_adds_its_input():
         4, residual=True, normalization=None, kernel_initializer="zeros", padding="valid"
     )
     assert np.array_equal(valid(x), np.maximum(x, 0)[:, 2:-2, 2:-2])
+    even = ConvBlock(4, 2, depth=1, residual=True, padding="valid")
+    assert even(x).shape == even.compute_output_shape(x.shape) == (1, 5, 5, 4)
 
 
 @pytest.mark.parametrize("sizes", [((8, 8), (7, 8)), ((6, 8), (7, 9)), ((4, 4), (4, 4))])
