@@ -17,11 +17,15 @@ from dnzoo.tasks import Segmentation
 @dataclasses.dataclass(kw_only=True)
 class Config(training.Config):
     data: str = "fashion_scenes"
-    """fashion_scenes, oxford_iiit_pet, or a folder with images/ and masks/ (PNG, 255 ignored)."""
+    """fashion_scenes, cutout_scenes, oxford_iiit_pet, or a folder with images/ and masks/."""
     out: str = "runs/unet"
     """The folder that gets everything the run makes."""
     scenes: int = 2000
-    """Training scenes to compose, for fashion_scenes."""
+    """Training scenes to compose, for fashion_scenes and cutout_scenes."""
+    cutouts: str | None = None
+    """For cutout_scenes: transparent PNGs in a sub-folder a class; none: Debian's, if installed."""
+    backgrounds: str | None = None
+    """For cutout_scenes: a folder of photographs; none: Debian's, if installed."""
     image_size: int = 128
     """Images are fitted into a square of this size."""
     filters: tuple[int, ...] = (24, 48, 96, 192)
@@ -35,7 +39,7 @@ class Config(training.Config):
     dropout: float = 0.0
     """Rate after the two deepest blocks."""
     encoder: str | None = None
-    """A keras.applications name in place of the contracting half, such as mobilenetv2."""
+    """efficientnet_lite0, or a keras.applications name, in place of the contracting half."""
     encoder_weights: str | None = None
     """imagenet, or a weights file, for --encoder."""
     loss: str = "cross_entropy"
@@ -44,7 +48,13 @@ class Config(training.Config):
 
 def main(config):
     data = segmentation.load(
-        config.data, config.data_dir, config.image_size, config.seed, config.scenes
+        config.data,
+        config.data_dir,
+        config.image_size,
+        config.seed,
+        config.scenes,
+        config.cutouts,
+        config.backgrounds,
     )
     task = Segmentation(data, config, config.loss)
 

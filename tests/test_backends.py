@@ -11,15 +11,15 @@ sys.modules["tensorflow"] = None
 import keras, numpy as np
 import dnzoo
 from dnzoo import losses, metrics, training
-from dnzoo.data import Batches, Evaluation, scenes, segmentation
+from dnzoo.data import Batches, Evaluation, garments, segmentation
 from dnzoo.tasks import Segmentation
 
 def arrays(split, count):
-    found = [scenes.compose(0, split, i, 32) for i in range(count)]
+    found = [garments.compose(0, split, i, 32) for i in range(count)]
     return tuple(np.stack([s[key] for s in found]) for key in ("image", "segmentation_mask"))
 
 data = segmentation.SegmentationData(
-    "scenes", "32px", scenes.CLASS_NAMES,
+    "scenes", "32px", garments.CLASS_NAMES,
     {"train": arrays("train", 24), "validation": arrays("validation", 6), "test": arrays("test", 6)},
 )
 out, stop = sys.argv[1], int(sys.argv[2])

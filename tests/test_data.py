@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dnzoo.data import Batches, Evaluation, scenes, segmentation
+from dnzoo.data import Batches, Evaluation, garments, segmentation
 from dnzoo.data.augmentation import augment
 from tests.conftest import child
 
 
 def test_scenes_are_exact():
     for index in range(20):
-        scene = scenes.compose(5, "test", index, size=64)
+        scene = garments.compose(5, "test", index, size=64)
         mask, instances = scene["segmentation_mask"], scene["instance_mask"]
         assert scene["image"].shape == (64, 64, 3) and scene["image"].dtype == mask.dtype == "uint8"
         assert instances.max() == len(scene["labels"]) == len(scene["boxes"])
@@ -25,35 +25,35 @@ def test_scenes_are_exact():
 
 
 def test_scenes_depend_on_seed_split_and_index_alone():
-    first = scenes.compose(0, "train", 3, 32)["image"]
-    scenes.compose(0, "train", 4, 32)
-    assert np.array_equal(scenes.compose(0, "train", 3, 32)["image"], first)
+    first = garments.compose(0, "train", 3, 32)["image"]
+    garments.compose(0, "train", 4, 32)
+    assert np.array_equal(garments.compose(0, "train", 3, 32)["image"], first)
     for other in ((1, "train", 3), (0, "validation", 3), (0, "train", 4)):
-        assert not np.array_equal(scenes.compose(*other, 32)["image"], first)
+        assert not np.array_equal(garments.compose(*other, 32)["image"], first)
     with pytest.raises(ValueError, match="split must be one of train, validation, test"):
-        scenes.compose(0, "val", 0)
+        garments.compose(0, "val", 0)
 
 
 def test_splits_share_no_garment():
-    found = {s: {g.tobytes() for g in scenes.garments(s)[0]} for s in scenes.SPLITS}
-    assert [len(scenes.garments(split)[0]) for split in scenes.SPLITS] == [5000, 1000, 1000]
+    found = {s: {g.tobytes() for g in garments.garments(s)[0]} for s in segmentation.SPLITS}
+    assert [len(garments.garments(split)[0]) for split in segmentation.SPLITS] == [5000, 1000, 1000]
     assert not found["train"] & found["test"]
     assert not found["train"] & found["validation"]
     assert not found["validation"] & found["test"]
-    assert scenes.SAMPLE.stat().st_size < 4e6
+    assert garments.SAMPLE.stat().st_size < 4e6
 
 
 def test_builder_equals_compose(small_scenes, tmp_path):
-    from dnzoo.data.fashion_scenes import FashionScenes, FashionScenesConfig
+    from dnzoo.data.builders import FashionScenes, ScenesConfig
 
     images, masks = small_scenes.splits["validation"]
-    expected = [scenes.compose(0, "validation", i, 32) for i in range(6)]
+    expected = [garments.compose(0, "validation", i, 32) for i in range(6)]
     found = {image.tobytes(): mask for image, mask in zip(images, masks)}
     for scene in expected:  # TFDS shuffles
         assert np.array_equal(found[scene["image"].tobytes()], scene["segmentation_mask"])
-    names = {FashionScenesConfig(**{key: 7}).name for key in ("size", "train", "test", "seed")}
-    assert len(names) == 4 and FashionScenesConfig().name in FashionScenes.builder_configs
-    assert small_scenes.class_names == scenes.CLASS_NAMES
+    names = {ScenesConfig(**{key: 7}).name for key in ("size", "train", "test", "seed")}
+    assert len(names) == 4 and ScenesConfig().name in FashionScenes.builder_configs
+    assert small_scenes.class_names == garments.CLASS_NAMES
 
 
 def write_pair(folder, name, size=(20, 30), image_type="png", classes=3):

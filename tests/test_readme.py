@@ -4,18 +4,18 @@ import re
 
 import numpy as np
 
-from dnzoo.data import scenes
+from dnzoo.data import garments
 from tests.conftest import ROOT
 
 
 def test_the_lines_of_use(tmp_path, monkeypatch):
     """Run as written, but for a smaller net and one epoch."""
-    some = [scenes.compose(0, "train", i, 32) for i in range(4)]
+    some = [garments.compose(0, "train", i, 32) for i in range(4)]
     names = {
         "images": np.stack([scene["image"] for scene in some]),
         "masks": np.stack([scene["segmentation_mask"] for scene in some]),
         "image": some[0]["image"],
-        "names": scenes.CLASS_NAMES,
+        "names": garments.CLASS_NAMES,
     }
     code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)[1]
     small = code.replace("classes=11, include", "classes=11, filters=(8, 16), include")

@@ -16,19 +16,19 @@ def main(expected):
     import numpy as np
 
     from dnzoo import losses, unet
-    from dnzoo.data import scenes
+    from dnzoo.data import garments
 
     assert not expected or keras.__version__ == expected, keras.__version__
     assert unet((572, 572, 1), padding="valid", normalization=None).count_params() == 31_030_658
 
-    some = [scenes.compose(0, "train", i, size=32) for i in range(4)]
+    some = [garments.compose(0, "train", i, size=32) for i in range(4)]
     images = np.stack([scene["image"] for scene in some]).astype("float32")
     masks = np.stack([scene["segmentation_mask"] for scene in some])
     model = unet((None, None, 3), classes=11, filters=(4, 8, 16), include_preprocessing=True)
     model.compile("adam", losses.get("cross_entropy+dice"), jit_compile=False)
     model.fit(images, masks, epochs=2, verbose=0)
     with tempfile.TemporaryDirectory() as folder:
-        dnzoo.save(model, Path(folder, "model"), class_names=scenes.CLASS_NAMES)
+        dnzoo.save(model, Path(folder, "model"), class_names=garments.CLASS_NAMES)
         loaded = dnzoo.load(Path(folder, "model"))
     same = np.array_equal(model.predict_on_batch(images), loaded.predict_on_batch(images))
     assert same, "the loaded model computes something else"

@@ -1,84 +1,39 @@
-"""Scenes of garments: several Fashion-MNIST cut-outs on a textured background, with exact masks.
+"""Scenes: objects pasted on a background, with exact semantic and instance masks and boxes.
 
-A scene is a function of (seed, split, index, size) alone. The splits share no garment: "train"
-and "validation" draw from different parts of the sample's training images, "test" from its test
-images. Pure numpy and Pillow: no TensorFlow.
+A scene is a function of (seed, split, index, size) alone; the splits share neither objects nor
+backgrounds. Pure numpy and Pillow: no TensorFlow.
 """
 
-import functools
-from pathlib import Path
-
 import numpy as np
-from PIL import Image, ImageFilter
 
-SAMPLE = Path(__file__).with_name("fashion_mnist_sample.npz")
 SPLITS = ("train", "validation", "test")
-VALIDATION_GARMENTS = 1000  # the last ones of the sample's 6,000 training images
-CLASS_NAMES = (
-    "background",
-    "t-shirt",
-    "trouser",
-    "pullover",
-    "dress",
-    "coat",
-    "sandal",
-    "shirt",
-    "sneaker",
-    "bag",
-    "ankle boot",
-)
+NOISE = 4.0  # standard deviation of the sensor's noise, of 255
 
 
-@functools.cache
-def garments(split):
-    """The cut-outs of a split: (images (n, 28, 28) uint8 on black, class numbers 1 to 10)."""
-    if split not in SPLITS:
-        raise ValueError(f"split must be one of {', '.join(SPLITS)}; got {split!r}.")
-    with np.load(SAMPLE) as sample:
-        source = "test" if split == "test" else "train"
-        images, labels = sample[f"{source}_images"], sample[f"{source}_labels"]
-    part = slice(None)
-    if split == "train":
-        part = slice(None, -VALIDATION_GARMENTS)
-    elif split == "validation":
-        part = slice(-VALIDATION_GARMENTS, None)
-    return images[part], labels[part].astype("uint8") + 1
-
-
-def compose(seed, split, index, size=128):
-    """One scene.
+def assemble(canvas, objects, rng):
+    """Paste objects on a canvas, the last one in front.
 
     Args:
-        seed, index: integers; with `split` they fix every random choice.
-        split: "train", "validation" or "test".
-        size: height and width in pixels.
+        canvas: (size, size, 3) float32, 0 to 255; it is painted on.
+        objects: of (colour (h, w, 3), alpha (h, w), (top, left), class number); alpha is 0 to 255,
+            soft when blended; a pixel is the object's where it is above 127.
+        rng: `numpy.random.Generator`, for the noise.
 
     Returns:
-        dict: `image` (size, size, 3) uint8; `segmentation_mask` (size, size) uint8, 0 background,
-        1 to 10 garments; `instance_mask` (size, size) uint8, 0 or 1 + the object's number;
+        dict: `image` (size, size, 3) uint8; `segmentation_mask` (size, size) uint8, 0 background
+        or a class number; `instance_mask` (size, size) uint8, 0 or 1 + the object's number;
         `labels` [int] and `boxes` [(top, left, bottom, right)] in pixels, of what is visible.
-
-    Example:
-        >>> compose(0, "test", 7)["image"].shape
-        (128, 128, 3)
     """
-    images, labels = garments(split)
-    rng = np.random.default_rng([seed, SPLITS.index(split), index])
-    canvas = _background(rng, size)
-    owner = np.zeros((size, size), "uint8")
-    numbers = []
-    for _ in range(rng.integers(2, 6)):
-        which = rng.integers(len(images))
-        colour, alpha, (top, left) = _place(rng, images[which], size)
+    owner = np.zeros(canvas.shape[:2], "uint8")
+    for number, (colour, alpha, (top, left), _) in enumerate(objects, start=1):
         rows, columns = slice(top, top + len(alpha)), slice(left, left + alpha.shape[1])
         weight = alpha[..., None] / 255.0
         canvas[rows, columns] = canvas[rows, columns] * (1 - weight) + colour * weight
-        numbers.append(labels[which])
-        owner[rows, columns][alpha > 127] = len(numbers)
-    canvas += rng.normal(0, 4, canvas.shape)
+        owner[rows, columns][alpha > 127] = number
+    canvas += rng.normal(0, NOISE, canvas.shape)
 
     instances, kept, boxes = np.zeros_like(owner), [], []
-    for number, label in enumerate(numbers, start=1):
+    for number, (*_, label) in enumerate(objects, start=1):
         rows, columns = np.nonzero(owner == number)
         if not len(rows):  # hidden behind others
             continue
@@ -86,46 +41,10 @@ def compose(seed, split, index, size=128):
         instances[rows, columns] = len(kept)
         box = rows.min(), columns.min(), rows.max() + 1, columns.max() + 1
         boxes.append(tuple(map(int, box)))
-    mask = np.array([0, *kept], "uint8")[instances]
-    image = np.clip(canvas, 0, 255).round().astype("uint8")
     return {
-        "image": image,
-        "segmentation_mask": mask,
+        "image": np.clip(canvas, 0, 255).round().astype("uint8"),
+        "segmentation_mask": np.array([0, *kept], "uint8")[instances],
         "instance_mask": instances,
         "labels": kept,
         "boxes": boxes,
     }
-
-
-def _background(rng, size):
-    """Smooth colour noise, with stripes or checks in half of the scenes."""
-    coarse = rng.integers(20, 236, (rng.integers(2, 9),) * 2 + (3,)).astype("uint8")
-    canvas = np.array(Image.fromarray(coarse).resize((size, size), Image.BICUBIC), "float32")
-    if rng.random() < 0.5:
-        y, x = np.mgrid[:size, :size]
-        angle, period = rng.uniform(0, np.pi), rng.uniform(5, 24) * size / 128
-        wave = np.sin(2 * np.pi * (x * np.cos(angle) + y * np.sin(angle)) / period)
-        if rng.random() < 0.5:
-            wave *= np.sin(2 * np.pi * (y * np.cos(angle) - x * np.sin(angle)) / period)
-        canvas += wave[..., None] * rng.uniform(-60, 60, 3)
-    return canvas
-
-
-def _place(rng, garment, size):
-    """A garment tinted, scaled and turned: (colour (h, w, 3), alpha (h, w), corner)."""
-    target = int(size * rng.uniform(0.3, 0.65))
-    grey = Image.fromarray(garment)
-    # garments are lit on black: what is not black, with its dark holes closed, is the cut-out
-    cut = Image.fromarray(((garment > 12) * 255).astype("uint8"))
-    cut = cut.filter(ImageFilter.MaxFilter(3)).filter(ImageFilter.MinFilter(3))
-    pair = Image.merge("LA", (grey, cut)).resize((target, target), Image.BICUBIC)
-    if rng.random() < 0.5:
-        pair = pair.transpose(Image.FLIP_LEFT_RIGHT)
-    pair = pair.rotate(rng.uniform(-60, 60), Image.BICUBIC, expand=True)
-    pair = pair.crop(pair.getchannel("A").getbbox())
-    light, alpha = (np.array(channel, "float32") for channel in pair.split())
-    shade, tint = rng.uniform(0.2, 0.6), rng.uniform(40, 256, 3)
-    colour = (shade + (1 - shade) * light[..., None] / 255) * tint
-    alpha, colour = alpha[:size, :size], colour[:size, :size]
-    room = size - alpha.shape[0], size - alpha.shape[1]
-    return colour, alpha, tuple(int(rng.integers(0, space + 1)) for space in room)

@@ -17,8 +17,8 @@ import numpy as np
 
 from dnzoo.data import folder
 from dnzoo.data.arrays import IGNORE, cached
+from dnzoo.data.scenes import SPLITS
 
-SPLITS = ("train", "validation", "test")
 OFFLINE_SECONDS = 8
 
 
@@ -56,19 +56,21 @@ def palette(count):
     return colours[:count]
 
 
-def load(data, data_dir="data", size=128, seed=0, scenes=2000):
+def load(data, data_dir="data", size=128, seed=0, scenes=2000, cutouts=None, backgrounds=None):
     """The data set that `--data` names.
 
     Args:
-        data: "fashion_scenes" (made from the sample that dnzoo ships), "oxford_iiit_pet" (fetched
-            by TFDS), or a folder. A folder holds `images/` and `masks/`, PNG or JPEG images and
-            PNG masks of the same name (palette or grey; the value is the class, 255 ignored), or
-            `train/`, `validation/` and `test/`, each with those two. Without these it is split 80,
-            10, 10 by `seed`. A `classes.txt` beside them names the classes, one a line.
+        data: "fashion_scenes" (made from the sample that dnzoo ships), "cutout_scenes" (made from
+            two folders), "oxford_iiit_pet" (fetched by TFDS), or a folder. A folder holds
+            `images/` and `masks/`, PNG or JPEG images and PNG masks of the same name (palette or
+            grey; the value is the class, 255 ignored), or `train/`, `validation/` and `test/`,
+            each with those two. Without these it is split 80, 10, 10 by `seed`. A `classes.txt`
+            beside them names the classes, one a line.
         data_dir: where prepared data goes.
         size: height and width of the images that come out.
         seed: of the scenes, and of a folder's split.
-        scenes: how many training scenes to compose, for "fashion_scenes".
+        scenes: how many training scenes to compose, for the two kinds of scenes.
+        cutouts, backgrounds: folders for "cutout_scenes"; see `dnzoo.data.cutouts.Cutouts`.
 
     Raises:
         FileNotFoundError: for a path that is not there, a name that is not known.
@@ -81,28 +83,60 @@ def load(data, data_dir="data", size=128, seed=0, scenes=2000):
     """
     if data == "fashion_scenes":
         return fashion_scenes(data_dir, size, scenes, seed=seed)
+    if data == "cutout_scenes":
+        return cutout_scenes(data_dir, size, scenes, seed=seed, folders=(cutouts, backgrounds))
     if data == "oxford_iiit_pet":
         return _oxford_iiit_pet(data_dir, size)
     if Path(data).is_dir():
         return SegmentationData(*folder.load(data, data_dir, size, seed))
     raise FileNotFoundError(
-        f"--data {data!r} is neither a folder nor one of fashion_scenes, oxford_iiit_pet. A folder "
-        "needs images/ and masks/ (PNG masks of class numbers, paired by name)."
+        f"--data {data!r} is neither a folder nor one of fashion_scenes, cutout_scenes, "
+        "oxford_iiit_pet. A folder needs images/ and masks/ (PNG masks of class numbers, paired by "
+        "name)."
     )
 
 
-def fashion_scenes(data_dir, size=128, train=2000, validation=300, test=500, seed=0):
-    """Garment scenes (`dnzoo.data.scenes`), made through their TFDS builder."""
-    from dnzoo.data.fashion_scenes import FashionScenes, FashionScenesConfig
+def fashion_scenes(data_dir, size=128, train=2000, validation=300, test=500, seed=0, without=()):
+    """Garment scenes (`dnzoo.data.garments`), made through their TFDS builder."""
+    from dnzoo.data.builders import FashionScenes, ScenesConfig
 
-    config = FashionScenesConfig(
-        size=size, train=train, validation=validation, test=test, seed=seed
+    config = ScenesConfig(
+        size=size, train=train, validation=validation, test=test, seed=seed, without=without
     )
     config = FashionScenes.builder_configs.get(config.name, config)
-    builder = FashionScenes(config=config, data_dir=str(data_dir))
+    return _composed(FashionScenes(config=config, data_dir=str(data_dir)), data_dir, size)
+
+
+def cutout_scenes(
+    data_dir,
+    size=128,
+    train=2000,
+    validation=300,
+    test=500,
+    seed=0,
+    without=(),
+    folders=(None, None),
+):
+    """Scenes of cut-out photographs (`dnzoo.data.cutouts`), made through their TFDS builder."""
+    from dnzoo.data.builders import CutoutScenes, CutoutScenesConfig
+
+    config = CutoutScenesConfig(
+        size=size,
+        train=train,
+        validation=validation,
+        test=test,
+        seed=seed,
+        without=without,
+        cutouts=folders[0],
+        backgrounds=folders[1],
+    )
+    return _composed(CutoutScenes(config=config, data_dir=str(data_dir)), data_dir, size)
+
+
+def _composed(builder, data_dir, size):
     _prepare(builder)
     splits = {split: (builder, split, lambda mask: mask) for split in SPLITS}
-    return _from_tfds("fashion_scenes", builder.builder_config.name, splits, data_dir, size)
+    return _from_tfds(builder.name, builder.builder_config.name, splits, data_dir, size)
 
 
 def _oxford_iiit_pet(data_dir, size):

@@ -1,4 +1,4 @@
-"""Encoders: the half of a network that looks, from keras.applications or from the user."""
+"""Encoders: the half of a network that looks, from keras.applications, here, or the user."""
 
 import inspect
 
@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from dnzoo.layers import BatchNormalization, Preprocessing
+from dnzoo.models.efficientnet_lite import efficientnet_lite0
 
 PROBE = 256  # a size that every stride up to 64 divides
 STRIDES = (1, 2, 4, 8, 16, 32, 64)
@@ -18,8 +19,9 @@ def encoder(encoder, channels=3, weights=None, include_preprocessing=None):
 
     Args:
         encoder: the name of a keras.applications network in any case ("resnet50",
-            "EfficientNetB0", "efficientnet_b0"), or a functional Keras model: its outputs are the
-            features; if it has one, the last tensor at each stride is taken as well.
+            "EfficientNetB0", "efficientnet_b0"), "efficientnet_lite0" (its ImageNet weights come
+            with dnzoo), or a functional Keras model: its outputs are the features; if it has one,
+            the last tensor at each stride is taken as well.
         channels: of the image. Pretrained first convolutions are adapted: summed for 1 channel,
             else repeated cyclically and scaled by 3 / channels.
         weights: None, "imagenet", or a weights file that fits the named network without its top.
@@ -55,7 +57,8 @@ def names():
 
 def _constructors():
     found = {name: getattr(keras.applications, name) for name in dir(keras.applications)}
-    return {name.lower(): value for name, value in found.items() if inspect.isfunction(value)}
+    functions = {name.lower(): value for name, value in found.items() if inspect.isfunction(value)}
+    return {**functions, "efficientnetlite0": efficientnet_lite0}
 
 
 def _from_name(name, channels, weights, include_preprocessing):
@@ -96,7 +99,7 @@ def _construct(construct, name, weights, arguments):
     try:
         return construct(include_top=False, input_shape=(None, None, 3), **arguments)
     except Exception as error:
-        if weights != "imagenet":
+        if weights != "imagenet" or isinstance(error, FileNotFoundError):  # it says what to do
             raise
         raise OSError(
             f"the ImageNet weights of {name!r} could not be fetched ({error}). With a network, try "
@@ -107,7 +110,9 @@ def _construct(construct, name, weights, arguments):
 
 def _preprocessing(construct):
     """The affine map of the network's `preprocess_input`, read off it: (scale, offset, reverse)."""
-    module = getattr(keras.applications, construct.__module__.rsplit(".", 1)[-1])
+    module = getattr(keras.applications, construct.__module__.rsplit(".", 1)[-1], None)
+    if module is None:  # dnzoo's own: inside the network
+        return [1.0] * 3, [0.0] * 3, False
 
     def image(*pixel):
         return module.preprocess_input(np.array([[[pixel]]], "float64"))[0, 0, 0]

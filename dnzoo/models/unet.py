@@ -46,9 +46,10 @@ def unet(
         skip: "concat" (the paper's), "add" or "attention".
         residual: a shortcut around every double convolution.
         dropout: rate after the two deepest blocks (the paper's place), or after the encoder.
-        encoder: None, a keras.applications name, or a functional Keras model with features at
-            powers of two; strides it lacks are upsampled without a skip.
-        encoder_weights: None, "imagenet" or a weights file, for a named encoder.
+        encoder: None, a keras.applications name, "efficientnet_lite0", or a functional Keras model
+            with features at powers of two; strides it lacks are upsampled without a skip.
+        encoder_weights: None, "imagenet" or a weights file, for a named encoder. Those of
+            "efficientnet_lite0" come with dnzoo; Keras fetches the others.
         include_preprocessing: True: raw images (0 to 255) in, and the normalisation is in the
             graph (a named encoder's own, else to [-1, 1]). None: with a named encoder only.
         activation: of the output; None puts out logits.
