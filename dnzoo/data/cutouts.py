@@ -64,7 +64,7 @@ class Cutouts:
         classes = _stamps() if cutouts is None else _sub_folders(cutouts)
         photographs = _photographs(backgrounds)
         self.class_names = ("background", *classes)
-        state = hashlib.sha256(repr(seed).encode())
+        state = hashlib.sha256(repr((seed, HELD_OUT)).encode())
         for path in [path for paths in classes.values() for path in paths] + photographs:
             state.update(f"{path}{path.stat().st_size}".encode())
         self.fingerprint = state.hexdigest()[:12]
