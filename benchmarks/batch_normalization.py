@@ -4,16 +4,16 @@ Both nets take turns in one process, so that the machine's moods hit both; media
     python benchmarks/batch_normalization.py --out benchmarks/batch_normalization.csv
 """
 
-import csv
 import dataclasses
 import statistics
 import time
 
 import keras
 import numpy as np
+import table
 import tyro
 
-from dnzoo import files, losses, training, unet
+from dnzoo import losses, training, unet
 from dnzoo.layers import BatchNormalization, blocks
 
 
@@ -73,10 +73,7 @@ def main(options):
                 }
             )
             print(rows[-1])
-    with files.new_file(options.out) as partial, open(partial, "w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    table.write(options.out, rows)
 
 
 if __name__ == "__main__":
