@@ -7,12 +7,13 @@ TORCH = torch==2.13.0
 OLDEST_KERAS = 3.14.0
 export TF_CPP_MIN_LOG_LEVEL = 2
 
-.PHONY: help demo test test-all lint format package index clean
+.PHONY: help demo test test-all soak lint format package index clean
 
 help:
 	@echo "make demo      train a U-Net on the sample, 5 minutes at most after the install"
 	@echo "make test      the tests, with TensorFlow"
 	@echo "make test-all  the tests, compared with JAX and PyTorch too"
+	@echo "make soak      a training killed 100 times ends with the same bytes"
 	@echo "make lint      style;  make format  mends it"
 	@echo "make package   build the wheel and try it in an empty environment"
 	@echo "make index     list saved_models/ in the index that the wheel ships"
@@ -32,6 +33,10 @@ test: $(INSTALLED)
 test-all: $(INSTALLED_ALL)
 	@echo "Testing on TensorFlow, JAX and PyTorch: 6 to 15 minutes on 2 cores."
 	@DNZOO_TEST_ALL=1 $(PYTHON) -m pytest
+
+soak: $(INSTALLED)
+	@echo "Killing a run 100 times in each precision: 10 minutes on 2 cores."
+	@DNZOO_KILLS=100 $(PYTHON) -m pytest tests/test_interruption.py -k killed
 
 lint: $(INSTALLED)
 	@$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check .

@@ -32,7 +32,7 @@ def build(policy, normalization):
     keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy(policy)
     before = blocks.normalize
-    blocks.normalize = lambda _name, _filters, **kwargs: normalization(**kwargs)
+    blocks.normalize = lambda _name, _filters, _momentum, **kwargs: normalization(**kwargs)
     try:
         model = unet((None, None, 3), classes=3, filters=(32, 64, 128, 256, 512))
     finally:

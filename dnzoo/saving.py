@@ -63,7 +63,8 @@ def save(
         ValueError: when the model holds a class that is not on the allow-list, or names do not fit.
         FileExistsError: when `path` is there and `overwrite` is false.
         ImportError: when TensorFlow is missing.
-        RuntimeError: when TensorFlow fails.
+        OSError: when the disk is full or read-only, or TensorFlow can't write.
+        RuntimeError: when the TensorFlow child process fails.
 
     Example:
         >>> from dnzoo import unet

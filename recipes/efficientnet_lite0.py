@@ -126,4 +126,4 @@ def centre(photograph):
 
 
 if __name__ == "__main__":
-    training.command(main, Config, __doc__)
+    training.call(main, Config, __doc__)

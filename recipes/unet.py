@@ -22,6 +22,8 @@ class Config(training.Config):
     """The folder that gets everything the run makes."""
     scenes: int = 2000
     """Training scenes to compose, for fashion_scenes and cutout_scenes."""
+    without: tuple[str, ...] = ()
+    """Classes left out of composed scenes."""
     cutouts: str | None = None
     """For cutout_scenes: transparent PNGs in a sub-folder a class; none: Debian's, if installed."""
     backgrounds: str | None = None
@@ -46,17 +48,17 @@ class Config(training.Config):
     """cross_entropy, focal, dice, tversky, lovasz, or a sum such as cross_entropy+dice."""
 
 
-def main(config):
+def setup(config):
     data = segmentation.load(
         config.data,
         config.data_dir,
         config.image_size,
         config.seed,
         config.scenes,
+        config.without,
         config.cutouts,
         config.backgrounds,
     )
-    task = Segmentation(data, config, config.loss)
 
     def build():
         return unet(
@@ -72,8 +74,18 @@ def main(config):
             include_preprocessing=True,
         )
 
-    training.run(config, task, build)
+    return Segmentation(data, config, config.loss), build
+
+
+def search_space(hp):
+    width = hp.Int("width", 8, 32, step=8)
+    return {
+        "learning_rate": hp.Float("learning_rate", 1e-4, 1e-2, sampling="log"),
+        "upsampling": hp.Choice("upsampling", ["transposed", "subpixel", "nearest", "bilinear"]),
+        "filters": [width, 2 * width, 4 * width, 8 * width],
+        "loss": hp.Choice("loss", ["cross_entropy", "cross_entropy+dice", "lovasz"]),
+    }
 
 
 if __name__ == "__main__":
-    training.command(main, Config, __doc__)
+    training.command(setup, Config, __doc__, search_space)

@@ -140,7 +140,7 @@ def test_bad_folders(tmp_path, how, message):
     spoil(tmp_path / "mine", how)
     with pytest.raises(ValueError, match=message):
         segmentation.load(str(tmp_path / "mine"), tmp_path / "data", size=30)
-    assert not list((tmp_path / "data").glob("arrays/.*partial"))
+    assert not list((tmp_path / "data").glob("arrays/.*partial*"))
 
 
 def test_unknown_data(tmp_path):

@@ -32,18 +32,19 @@ def build():
     )
 
 
-def run(data, out, stop_at=None, **kwargs):
-    """Train; `stop_at` sends SIGINT when that step's batch is fetched."""
+def run(data, out, stop_at=None, stop_in="train", **kwargs):
+    """Train; `stop_at` sends SIGTERM when that step's batch is fetched."""
     config = Config(out=str(out), **kwargs)
     task = Segmentation(data, config, "cross_entropy+dice")
-    fetch = task.train.batch
+    batches = getattr(task, stop_in)
+    fetch = batches.batch
 
     def batch(step):
         if step == stop_at:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGTERM)
         return fetch(step)
 
-    task.train.batch = batch
+    batches.batch = batch
     return training.run(config, task, build)
 
 
@@ -61,7 +62,7 @@ def finished(small_scenes, tmp_path_factory):
 def test_what_a_run_leaves(finished, capsys):
     out, metrics = finished
     assert {p.name for p in out.iterdir()} == {
-        "config.json", "log.csv", "tensorboard", "checkpoints", "saved_model", "predictions.png", "report.html",
+        ".lock", "config.json", "log.csv", "tensorboard", "checkpoints", "saved_model", "predictions.png", "report.html",
     }  # fmt: skip
     rows = list(csv.DictReader((out / "log.csv").open()))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
@@ -112,13 +113,15 @@ def test_must_resume(small_scenes, tmp_path):
 def test_stopped_and_resumed_ends_with_the_same_bytes(small_scenes, tmp_path, precision):
     straight, stopped = tmp_path / "straight", tmp_path / "stopped"
     run(small_scenes, straight, precision=precision)
-    for step in (4, 7):
+    for stop_in, step in (("train", 4), ("validation", 0), ("train", 7)):
         with pytest.raises(KeyboardInterrupt, match="goes on from there"):
-            run(small_scenes, stopped, step, precision=precision)
+            run(small_scenes, stopped, step, stop_in, precision=precision)
     assert run(small_scenes, stopped, precision=precision) is not None
     expected, found = weights(straight), weights(stopped)
     assert set(expected) == set(found)
     assert all(np.array_equal(expected[key], found[key]) for key in expected)
+    # an epoch in two parts has the loss and metrics of the whole
+    assert (straight / "log.csv").read_bytes() == (stopped / "log.csv").read_bytes()
 
 
 def test_nan_stops_the_run_and_keeps_the_last_good_state(small_scenes, tmp_path):
@@ -134,6 +137,19 @@ def test_nan_stops_the_run_and_keeps_the_last_good_state(small_scenes, tmp_path)
         training.run(config, task, build)
     after = weights(out)
     assert all(np.array_equal(before[key], after[key]) for key in before)
+
+
+def test_patience(small_scenes, tmp_path, monkeypatch):
+    """Validation scores 1 3 2 2 5: with patience 2 the fifth epoch is not reached."""
+    from dnzoo.training.loop import Loop
+
+    scores = iter([1.0, 3.0, 2.0, 2.0, 5.0])
+    monkeypatch.setattr(
+        Loop, "_validate", lambda self: {"val_loss": 1.0, "val_mean_iou": next(scores), "val_pixel_accuracy": 0.5}
+    )  # fmt: skip
+    run(small_scenes, tmp_path / "out", epochs=5, patience=2)
+    rows = list(csv.DictReader((tmp_path / "out/log.csv").open()))
+    assert [row["val_mean_iou"] for row in rows] == ["1.0", "3.0", "2.0", "2.0"]
 
 
 def test_a_damaged_checkpoint_is_named(small_scenes, tmp_path):
@@ -170,10 +186,8 @@ def test_class_weights_must_fit(small_scenes):
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 @pytest.mark.parametrize("warmup", [0, 10])
 def test_learning_rate(schedule, warmup):
-    from dnzoo.training.run import _optimizer
-
     config = Config(schedule=schedule, warmup=warmup, learning_rate=0.5)
-    rate = _optimizer(config, 100)._learning_rate  # a number, or a function of the step
+    rate = config.optimizer(config.stages()[0], 100)._learning_rate  # or a function of the step
 
     def at(step):
         return float(rate(step) if callable(rate) else rate)

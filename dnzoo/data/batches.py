@@ -8,6 +8,8 @@ import functools
 
 import numpy as np
 
+from dnzoo.data.arrays import IGNORE
+
 
 class Batches:
     """Batches of one split for training: shuffled anew each epoch, augmented, endless.
@@ -61,10 +63,20 @@ class Evaluation:
         chosen = slice(int(step) * self.batch_size, (int(step) + 1) * self.batch_size)
         return np.asarray(self.images[chosen], "float32"), np.asarray(self.masks[chosen])
 
-    def dataset(self):
-        """All batches, as what `evaluate` takes: prefetched in the background."""
+    def dataset(self, devices=1):
+        """All batches, as what `evaluate` takes: prefetched in the background.
+
+        Several devices share a batch evenly: the last one is filled up with ignored images.
+        """
         shapes = (None, *self.images.shape[1:]), (None, *self.masks.shape[1:])
-        return _dataset(self.batch, 0, self.steps, shapes)
+
+        def shared(step):
+            images, masks = self.batch(step)
+            missing = -len(images) % devices
+            images = np.pad(images, [(0, missing), (0, 0), (0, 0), (0, 0)])
+            return images, np.pad(masks, [(0, missing), (0, 0), (0, 0)], constant_values=IGNORE)
+
+        return _dataset(self.batch if devices == 1 else shared, 0, self.steps, shapes)
 
 
 def _dataset(batch, first_step, last_step, shapes):

@@ -9,12 +9,14 @@ data set may be larger than memory.
 import contextlib
 import dataclasses
 import io
+import shutil
 import sys
 import threading
 from pathlib import Path
 
 import numpy as np
 
+from dnzoo import files
 from dnzoo.data import folder
 from dnzoo.data.arrays import IGNORE, cached
 from dnzoo.data.scenes import SPLITS
@@ -56,7 +58,16 @@ def palette(count):
     return colours[:count]
 
 
-def load(data, data_dir="data", size=128, seed=0, scenes=2000, cutouts=None, backgrounds=None):
+def load(
+    data,
+    data_dir="data",
+    size=128,
+    seed=0,
+    scenes=2000,
+    without=(),
+    cutouts=None,
+    backgrounds=None,
+):
     """The data set that `--data` names.
 
     Args:
@@ -70,6 +81,7 @@ def load(data, data_dir="data", size=128, seed=0, scenes=2000, cutouts=None, bac
         size: height and width of the images that come out.
         seed: of the scenes, and of a folder's split.
         scenes: how many training scenes to compose, for the two kinds of scenes.
+        without: names of classes that the scenes do without.
         cutouts, backgrounds: folders for "cutout_scenes"; see `dnzoo.data.cutouts.Cutouts`.
 
     Raises:
@@ -82,9 +94,10 @@ def load(data, data_dir="data", size=128, seed=0, scenes=2000, cutouts=None, bac
         (6, 32, 32, 3)
     """
     if data == "fashion_scenes":
-        return fashion_scenes(data_dir, size, scenes, seed=seed)
+        return fashion_scenes(data_dir, size, scenes, seed=seed, without=without)
     if data == "cutout_scenes":
-        return cutout_scenes(data_dir, size, scenes, seed=seed, folders=(cutouts, backgrounds))
+        folders = (cutouts, backgrounds)
+        return cutout_scenes(data_dir, size, scenes, seed=seed, without=without, folders=folders)
     if data == "oxford_iiit_pet":
         return _oxford_iiit_pet(data_dir, size)
     if Path(data).is_dir():
@@ -134,7 +147,7 @@ def cutout_scenes(
 
 
 def _composed(builder, data_dir, size):
-    _prepare(builder)
+    _prepare(builder, data_dir)
     splits = {split: (builder, split, lambda mask: mask) for split in SPLITS}
     return _from_tfds(builder.name, builder.builder_config.name, splits, data_dir, size)
 
@@ -164,7 +177,7 @@ def _reachable(name, data_dir):
                 f"try again; without, give a folder: --data FOLDER with images/ and masks/."
             )
     builder = tfds.builder(name, data_dir=str(data_dir))
-    _prepare(builder)
+    _prepare(builder, data_dir)
     return builder
 
 
@@ -187,17 +200,24 @@ def _answers(url):
     return bool(answers)
 
 
-def _prepare(builder):
+def _prepare(builder, data_dir):
     import tensorflow_datasets as tfds
     from rich import get_console
 
+    if builder.is_prepared():
+        return
     if not get_console().is_terminal:
         tfds.disable_progress_bar()
-    if not builder.is_prepared():
+    with files.owned(data_dir, wait=True), files.writing(data_dir):
+        if builder.is_prepared():  # another process has made it meanwhile
+            builder.info.read_from_directory(builder.data_path)
+            return
         print(f"Preparing {builder.name} in {builder.data_path}.", file=sys.stderr)
-    # TFDS speaks of a download even where it makes the data itself
-    with contextlib.redirect_stdout(io.StringIO()):
-        builder.download_and_prepare()
+        for left in Path(builder.data_path).parent.glob("incomplete.*"):  # of a killed process
+            shutil.rmtree(left)
+        # TFDS speaks of a download even where it makes the data itself
+        with contextlib.redirect_stdout(io.StringIO()):
+            builder.download_and_prepare()
 
 
 def _from_tfds(name, detail, splits, data_dir, size, class_names=None):

@@ -28,6 +28,8 @@ class ConvBlock(keras.layers.Layer):
         residual: add the input, centre-cropped for "valid", through a 1x1 convolution where the
             channels differ.
         kernel_initializer: "he_normal" is the U-Net paper's.
+        normalization_momentum: how much of the moving statistics of "batch" a step keeps; a short
+            training needs less than 0.99, of which 100 steps keep 37 %.
 
     Raises:
         ValueError: for an illegal argument.
@@ -47,6 +49,7 @@ class ConvBlock(keras.layers.Layer):
         activation="relu",
         residual=False,
         kernel_initializer="he_normal",
+        normalization_momentum=0.99,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -57,12 +60,19 @@ class ConvBlock(keras.layers.Layer):
             raise ValueError(f'padding must be "same" or "valid"; got padding={padding!r}.')
         self.padding = padding
         self.normalization = normalization
+        self.normalization_momentum = normalization_momentum
         self.activation = keras.activations.get(activation)
         self.residual = residual
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.convs = [self._conv(self.kernel_size, f"conv_{i + 1}") for i in range(self.depth)]
         self.norms = [
-            normalize(normalization, self.filters, dtype=self.dtype_policy, name=f"norm_{i + 1}")
+            normalize(
+                normalization,
+                self.filters,
+                normalization_momentum,
+                dtype=self.dtype_policy,
+                name=f"norm_{i + 1}",
+            )
             for i in range(self.depth)
         ]
         self.projection = None
@@ -125,6 +135,7 @@ class ConvBlock(keras.layers.Layer):
             "activation": keras.activations.serialize(self.activation),
             "residual": self.residual,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "normalization_momentum": self.normalization_momentum,
         }
 
 

@@ -6,7 +6,9 @@ from keras import ops
 NORMALIZATIONS = ("batch", "instance", "group", "layer", None)
 
 
-def normalize(normalization: str | None, filters: int, **kwargs) -> keras.layers.Layer | None:
+def normalize(
+    normalization: str | None, filters: int, momentum: float = 0.99, **kwargs
+) -> keras.layers.Layer | None:
     """The layer for `normalization=` in blocks and models; None for None.
 
     Args:
@@ -14,13 +16,14 @@ def normalize(normalization: str | None, filters: int, **kwargs) -> keras.layers
             up to 32 that divides the channels; Wu and He 2018), "layer" (over the channels of
             each pixel) or None.
         filters: channels of the input.
+        momentum: of the moving statistics of "batch": how much of them a step keeps.
         **kwargs: `name`, `dtype` and the like.
 
     Raises:
         ValueError: for another name.
     """
     if normalization == "batch":
-        return BatchNormalization(**kwargs)
+        return BatchNormalization(momentum=momentum, **kwargs)
     if normalization == "instance":
         return keras.layers.GroupNormalization(groups=-1, **kwargs)
     if normalization == "group":

@@ -4,11 +4,12 @@ import fnmatch
 
 import keras
 
+from dnzoo.models.transfer import new_head
 from dnzoo.models.unet import unet
 
 BUILDERS = {"unet": unet}
 
-__all__ = ["create_model", "list_models", *BUILDERS]
+__all__ = ["create_model", "list_models", "new_head", *BUILDERS]
 
 
 def create_model(name: str, **kwargs) -> keras.Model:

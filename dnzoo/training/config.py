@@ -1,17 +1,27 @@
-"""The switches that every recipe shares, and the command line made of them."""
+"""The switches that every recipe shares."""
 
-import argparse
 import dataclasses
 import json
-import logging
-import os
-import sys
-from pathlib import Path
 from typing import Literal
 
 # What says where and how a command runs, not what it computes: it is neither stored nor compared.
-NOT_STORED = ("config", "out", "resume", "evaluate")
-NOT_COMPARED = ("data_dir",)
+NOT_STORED = ("config", "out", "resume", "evaluate", "tune", "tuner")
+NOT_COMPARED = ("data_dir", "distribute")
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A part of a training, with its own optimiser and schedule.
+
+    Attributes:
+        epochs: how often each training image is seen.
+        learning_rate: the highest.
+        only_head: whether all layers but the last are frozen.
+    """
+
+    epochs: int
+    learning_rate: float
+    only_head: bool = False
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -25,7 +35,7 @@ class Config:
     epochs: int = 10
     """How often each training image is seen."""
     batch_size: int = 16
-    """Images a step."""
+    """Images a step, all devices together."""
     learning_rate: float = 1e-3
     """Highest learning rate, of AdamW."""
     schedule: Literal["constant", "cosine"] = "cosine"
@@ -36,14 +46,22 @@ class Config:
     """Decoupled weight decay, of kernels only."""
     class_weights: tuple[float, ...] = ()
     """How much each class counts in the loss, one number a class; none: all the same."""
+    patience: int = 0
+    """Stop after so many epochs without a better validation score; 0: never."""
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
     """auto: mixed_bfloat16 on a GPU or TPU, float32 on a CPU. Models are saved in float32."""
+    distribute: Literal["auto", "none", "mirrored", "tpu"] = "auto"
+    """auto: all GPUs, if there are several; mirrored: all devices. The batch is shared by them."""
     seed: int = 0
     """Fixes weights, order, augmentation and dropout: the same seed gives the same run."""
     out: str
     """The folder that gets everything the run makes."""
     resume: Literal["auto", "never", "must"] = "auto"
     """auto: go on with what --out holds; never: refuse if it holds a run; must: refuse if not."""
+    tune: int = 0
+    """Instead of training once: try so many settings (hyperband: so many epochs at most)."""
+    tuner: Literal["bayesian", "hyperband"] = "bayesian"
+    """How --tune chooses what to try."""
     smoke: bool = False
     """A few steps on a few images, to see that everything works."""
     evaluate: str | None = None
@@ -51,50 +69,33 @@ class Config:
     config: str | None = None
     """A run's config.json: its values take the place of the defaults, to repeat that run."""
 
+    def stages(self):
+        """The parts of the training, in order: one."""
+        return [Stage(self.epochs, self.learning_rate)]
+
+    def optimizer(self, stage, steps):
+        """AdamW with the schedule, for a stage of so many steps."""
+        import keras
+
+        rate, warmup = stage.learning_rate, self.warmup
+        schedules = keras.optimizers.schedules
+        if self.schedule == "cosine":
+            rate = schedules.CosineDecay(
+                0.0 if warmup else rate,
+                max(steps - warmup, 1),
+                warmup_target=rate if warmup else None,
+                warmup_steps=warmup,
+            )
+        elif warmup:
+            rate = schedules.PolynomialDecay(0.0, warmup, rate, power=1.0)
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=self.weight_decay)
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        return optimizer
+
     def stored(self):
         """What config.json holds: all that fixes the result."""
         values = dataclasses.asdict(self)
         return {key: value for key, value in values.items() if key not in NOT_STORED}
-
-
-def command(main, config_class, description):
-    """Run `main(config)` with a config from the command line; exit with one line on an error.
-
-    Args:
-        main: takes the config.
-        config_class: a dataclass that extends `Config`, with a default for every field.
-        description: text for `--help`.
-    """
-    import tyro
-
-    logging.getLogger("absl").setLevel(logging.ERROR)  # TFDS warns of every config of one's own
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--config")
-    path = first.parse_known_args()[0].config
-    try:
-        default = config_class() if path is None else _read(config_class, path)
-        main(tyro.cli(config_class, default=default, description=description))
-    except KeyboardInterrupt as stop:
-        print(f"\n{stop or 'Interrupted; the same command starts again.'}", file=sys.stderr)
-        sys.exit(130)
-    except (ValueError, OSError, FloatingPointError, ImportError) as error:
-        if os.environ.get("DNZOO_DEBUG"):
-            raise
-        print(f"\nerror: {error}\n(DNZOO_DEBUG=1 shows where it arose)", file=sys.stderr)
-        sys.exit(1)
-
-
-def _read(config_class, path):
-    try:
-        values = json.loads(Path(path).read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"--config {path} can't be read: {error}") from error
-    known = {field.name for field in dataclasses.fields(config_class)}
-    if not isinstance(values, dict) or not set(values) <= known:
-        unknown = sorted(set(values) - known) if isinstance(values, dict) else values
-        raise ValueError(f"--config {path} is of another recipe: it holds {unknown}.")
-    values = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
-    return config_class(**values, config=str(path))
 
 
 def difference(stored, config):

@@ -11,6 +11,7 @@ from rich import get_console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 CHECK_EVERY = 20  # steps; reading the loss makes an accelerator wait
+SPEAK_SECONDS = 30  # between two lines where no bar can be drawn
 
 
 class Stop:
@@ -40,11 +41,18 @@ class Stop:
 
 
 class Steps(keras.callbacks.Callback):
-    """Counts steps, shows them, stops when `stop.wanted`, and raises on a loss that is no number."""
+    """Counts steps, shows them, ends `fit` when it is time, and raises on a loss that is no number.
 
-    def __init__(self, step, total, batch_size, stop):
+    Attributes:
+        step, total: steps done, and to do, of the whole run.
+        next_checkpoint: the time, `time.monotonic()`, at which `fit` ends so that state is kept.
+        carried: (variable, value) of metrics, put back once after `fit` has reset them.
+    """
+
+    def __init__(self, step, batch_size, stop):
         super().__init__()
-        self.step, self.total, self.batch_size, self.stop = step, total, batch_size, stop
+        self.step, self.total, self.batch_size, self.stop = step, 0, batch_size, stop
+        self.next_checkpoint, self.carried = math.inf, ()
         self.started, self.first, self.spoken = time.monotonic(), step, time.monotonic()
         self.bar = Progress(
             TextColumn("step {task.completed}/{task.total}"),
@@ -55,22 +63,31 @@ class Steps(keras.callbacks.Callback):
             transient=True,
             disable=not get_console().is_terminal,
         )
-        self.task = self.bar.add_task("", total=total, completed=step, loss=float("nan"))
+        self.task = self.bar.add_task("", completed=step, loss=float("nan"))
 
     def on_train_begin(self, logs=None):
         self.bar.start()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        for variable, value in self.carried:
+            variable.assign(value)
+        self.carried = ()
 
     def on_train_batch_end(self, batch, logs=None):
         self.step += 1
         if self.step % CHECK_EVERY == 0 or self.stop.wanted:
             loss = float(logs["loss"])
             self.check(loss)
-            self.bar.update(self.task, completed=self.step, loss=loss)
-            if self.bar.disable and time.monotonic() - self.spoken > 30:
-                print(f"  step {self.step}/{self.total}  loss {loss:.4f}  {self.time_left()}")
+            self.bar.update(self.task, completed=self.step, total=self.total, loss=loss)
+            if self.bar.disable and time.monotonic() - self.spoken > SPEAK_SECONDS:
+                print(f"  step {self.step}/{self.total}  loss {loss:.4f}  {self.in_words()}")
                 self.spoken = time.monotonic()
-        if self.stop.wanted:
+        if self.stop.wanted or time.monotonic() > self.next_checkpoint:
             self.model.stop_training = True
+
+    def on_test_batch_end(self, batch, logs=None):
+        if self.stop.wanted:
+            self.model.stop_evaluating = True
 
     def on_train_end(self, logs=None):
         self.bar.stop()
@@ -84,11 +101,8 @@ class Steps(keras.callbacks.Callback):
                 "into another --out."
             )
 
-    def rate(self):
-        """Images a second since the start of the run, evaluation included."""
-        return (self.step - self.first) * self.batch_size / (time.monotonic() - self.started)
-
-    def time_left(self):
-        """In words."""
-        seconds = (self.total - self.step) * self.batch_size / max(self.rate(), 1e-9)
-        return f"{int(seconds) // 60}:{int(seconds) % 60:02d} left"
+    def in_words(self):
+        """Speed since the start of the process, evaluation included, and the time left."""
+        rate = (self.step - self.first) * self.batch_size / (time.monotonic() - self.started)
+        seconds = int((self.total - self.step) * self.batch_size / max(rate, 1e-9))
+        return f"{rate:,.0f} images/s  {seconds // 60}:{seconds % 60:02d} left"

@@ -1,9 +1,10 @@
 """The whole state of a run in one file, so that going on gives what not stopping would have given.
 
 `.weights.h5` and `.keras` leave out the seed state of Dropout and, the first, the optimiser.
-Here every variable of the model and of the optimiser is kept, by position.
+Here every variable of the model, the optimiser and the metrics is kept, by position.
 """
 
+import contextlib
 import json
 
 import keras
@@ -12,39 +13,61 @@ import numpy as np
 from dnzoo import files
 
 
-def save(path, model, optimizer=None, **notes):
+def save(path, notes, model, optimizer=None, metrics=()):
     """Write all variables and `notes`, which JSON must hold; whole or not at all."""
-    arrays = {f"model_{i}": _array(v) for i, v in enumerate(model.variables)}
-    if optimizer is not None:
-        arrays |= {f"optimizer_{i}": _array(v) for i, v in enumerate(optimizer.variables)}
+    kinds = {
+        "model": model.variables,
+        "optimizer": () if optimizer is None else optimizer.variables,
+        "metrics": [variable for metric in metrics for variable in metric.variables],
+    }
+    arrays = {
+        f"{kind}_{i}": read(variable)
+        for kind, variables in kinds.items()
+        for i, variable in enumerate(variables)
+    }
     with files.new_file(path) as partial, open(partial, "wb") as file:
         np.savez(file, notes=np.array(json.dumps(notes)), **arrays)
 
 
-def restore(path, model, optimizer=None):
-    """Put back what `save` kept and return the notes.
+def read(variable):
+    """A variable's value as an array; one that several devices hold copies of, too."""
+    return keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(variable))
 
-    Raises:
-        ValueError: when the file is damaged or of another model.
-    """
-    variables = {"model": model.variables}
+
+def restore(path, model, optimizer=None):
+    """Put back what `save` kept of the model and the optimiser."""
+    _assign(path, "model", model.variables)
     if optimizer is not None:
         optimizer.build(model.trainable_variables)
-        variables["optimizer"] = optimizer.variables
+        _assign(path, "optimizer", optimizer.variables)
+
+
+def restore_metrics(path, metrics):
+    """Put back what `save` kept of the metrics, which must have been used before."""
+    _assign(path, "metrics", [variable for metric in metrics for variable in metric.variables])
+
+
+def read_notes(path):
+    """The notes that `save` kept.
+
+    Raises:
+        ValueError: when the file is damaged; so do the other readers.
+    """
+    with _reading(path) as file:
+        return json.loads(file["notes"].item())
+
+
+def _assign(path, kind, variables):
+    with _reading(path) as file:
+        values = [file[f"{kind}_{i}"] for i in range(len(variables))]
+        for variable, value in zip(variables, values):
+            variable.assign(value)
+
+
+@contextlib.contextmanager
+def _reading(path):
     try:
         with np.load(path) as file:
-            values = {
-                kind: [file[f"{kind}_{i}"] for i in range(len(of_kind))]
-                for kind, of_kind in variables.items()
-            }
-            notes = json.loads(file["notes"].item())
-        for kind, of_kind in variables.items():
-            for variable, value in zip(of_kind, values[kind]):
-                variable.assign(value)
+            yield file
     except Exception as error:  # numpy and zipfile raise many kinds for a damaged file
         raise ValueError(f"the checkpoint {path} can't be used ({error}); remove it.") from error
-    return notes
-
-
-def _array(variable):
-    return keras.ops.convert_to_numpy(variable.value)

@@ -1,0 +1,173 @@
+"""What 20 images are worth: a trained U-Net with a new head against the same net from scratch.
+
+Twice: garments (a net that never saw two classes of fashion_scenes) and photographs (one that never
+saw a vehicle of cutout_scenes). Each seed draws 20 images that show the new classes, 16 to train on
+and 4 to validate; both nets get the same images and epochs, and are tested on 300 held-out scenes of
+all classes. Every training is a command of the recipes, which is printed. 40 minutes on 2 cores:
+    python benchmarks/transfer.py --out benchmarks/transfer.csv
+A second start goes on where the first ended.
+"""
+
+import dataclasses
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import table
+import tyro
+from PIL import Image
+
+from dnzoo import files, pretrained, training
+from dnzoo.data import cutouts, garments
+
+IMAGES = {"train": 16, "validation": 4, "test": 300}
+
+
+@dataclasses.dataclass
+class Options:
+    out: str
+    """CSV to write."""
+    runs: str = "runs/transfer"
+    """Where the trainings go."""
+    seeds: int = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    name: str
+    compose: object
+    class_names: tuple[str, ...]
+    new: tuple[str, ...]
+    size: int
+    net: str
+    """Switches that make the net."""
+    base: str
+    """Switches of the training that it starts from."""
+
+
+EPOCHS = (20, 80)  # with a new head: alone, then all; from scratch: their sum
+
+
+def experiments():
+    photographs = cutouts.Cutouts()
+    return [
+        Experiment(
+            "garments",
+            garments.compose,
+            garments.CLASS_NAMES,
+            ("trouser", "bag"),
+            64,
+            "--filters 24 48 96 192",
+            "--data fashion_scenes --scenes 4000 --epochs 8 --learning-rate 0.002 --warmup 100",
+        ),
+        Experiment(
+            "photographs",
+            photographs.compose,
+            photographs.class_names,
+            ("vehicle",),
+            96,
+            "--filters 16 32 64 96 128 --encoder efficientnet_lite0",
+            "--data cutout_scenes --scenes 3000 --epochs 6 --encoder-weights imagenet --warmup 100",
+        ),
+    ]
+
+
+def write_folder(experiment, folder, seed):
+    """20 images with the new classes, and the test's, as a user's folder."""
+    with files.new_folder(folder) as partial:
+        for split, count in IMAGES.items():
+            for kind in ("images", "masks"):
+                (partial / split / kind).mkdir(parents=True)
+            # objects of the same split; the test's scenes are the same for every seed
+            found = scenes(experiment, "test" if split == "test" else split, seed)
+            for i, (_, scene) in zip(range(count), found):
+                Image.fromarray(scene["image"]).save(partial / split / f"images/{i:03d}.png")
+                mask = Image.fromarray(scene["segmentation_mask"])
+                mask.save(partial / split / f"masks/{i:03d}.png")
+        (partial / "classes.txt").write_text("\n".join(experiment.class_names) + "\n", "utf-8")
+
+
+def scenes(experiment, split, seed):
+    """For the test every scene of seed 0, else those of a seed that show a new class."""
+    new = {experiment.class_names.index(name) for name in experiment.new}
+    for index in range(10**6):
+        draw = 0 if split == "test" else 1000 + seed
+        scene = experiment.compose(draw, split, index, experiment.size)
+        if split == "test" or new & set(scene["labels"]):
+            yield index, scene
+
+
+def run(recipe, switches, out):
+    """A recipe's command; returns the metrics and the minutes of its training."""
+    if not (out / "report.html").is_file():
+        command = ["python", f"recipes/{recipe}.py", *shlex.split(switches), "--out", str(out)]
+        print(shlex.join(command), flush=True)
+        log = out.with_name(f"{out.name}.log")
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with open(log, "w") as file:
+            done = subprocess.run([sys.executable, *command[1:]], stdout=file, stderr=file)
+        if done.returncode:
+            raise RuntimeError(f"the command failed; see {log}.")
+    meta = pretrained.read_meta(out / "saved_model")
+    return meta["metrics"], meta["provenance"]["training time"].removesuffix(" minutes")
+
+
+def rows_of(experiment, options):
+    home = Path(options.runs, experiment.name)
+    common = f"--image-size {experiment.size} --loss cross_entropy+dice"
+    without = shlex.join(experiment.new)
+    base = f"{experiment.base} {experiment.net} {common} --without {without}"
+    run("unet", base, home / "base")
+    for seed in range(options.seeds):
+        folder = home / f"images_{seed}"
+        if not folder.is_dir():
+            write_folder(experiment, folder, seed)
+        same = f"{common} --data {shlex.quote(str(folder))} --seed {seed} --batch-size 4"
+        tuned = f"--model {shlex.quote(str(home / 'base/saved_model'))}"
+        tuned += f" --head-epochs {EPOCHS[0]} --epochs {EPOCHS[1]}"
+        scratch = f"{experiment.net} --epochs {sum(EPOCHS)}"
+        for start, recipe, switches in (
+            ("trained", "finetune", tuned),
+            ("scratch", "unet", scratch),
+        ):
+            metrics, minutes = run(recipe, f"{same} {switches}", home / f"{start}_{seed}")
+            new = [metrics["class_iou"][name] or 0.0 for name in experiment.new]
+            yield {
+                "experiment": experiment.name,
+                "new_classes": " and ".join(experiment.new),
+                "start": start,
+                "seed": seed,
+                "test_mean_iou": f"{metrics['mean_iou']:.4f}",
+                "test_iou_new_classes": f"{np.mean(new):.4f}",
+                "minutes": minutes,
+                **training.environment(),
+            }
+
+
+def main(options):
+    rows = []
+    for experiment in experiments():
+        for row in rows_of(experiment, options):
+            rows.append(row)
+            table.write(options.out, rows)
+        for column in ("test_mean_iou", "test_iou_new_classes"):
+            values = {
+                start: [
+                    float(row[column])
+                    for row in rows
+                    if row["experiment"] == experiment.name and row["start"] == start
+                ]
+                for start in ("trained", "scratch")
+            }
+            mean, low, high = table.difference(values["trained"], values["scratch"])
+            averages = ", ".join(f"{start} {np.mean(v):.3f}" for start, v in values.items())
+            print(
+                f"{experiment.name} {column}: {averages}; difference {mean:+.3f}, "
+                f"95 % interval {low:+.3f} to {high:+.3f}"
+            )
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options, description=__doc__))

@@ -1,0 +1,200 @@
+"""The training itself: steps, validation, checkpoints. It may end at any step and go on from there."""
+
+import csv
+import dataclasses
+import shutil
+import time
+
+from dnzoo import files
+from dnzoo.training import devices, state
+from dnzoo.training.progress import Steps, Stop
+
+CHECKPOINT_SECONDS = 60  # from one to the next: so much work is lost when a process is killed
+
+
+@dataclasses.dataclass
+class Notes:
+    """Where a run is, besides its variables; JSON holds it.
+
+    Attributes:
+        step: steps done.
+        history: a dict an epoch.
+        best: the best validation score yet.
+        seconds: of training, all processes together.
+        stage: number of the current stage.
+        stage_row: length of the history when the stage began.
+        logs: of an epoch that is trained and not validated yet.
+    """
+
+    step: int = 0
+    history: list = dataclasses.field(default_factory=list)
+    best: float | None = None
+    seconds: float = 0.0
+    stage: int = 0
+    stage_row: int = 0
+    logs: dict | None = None
+
+
+class Loop:
+    """Trains `model` on `task`; `out` gets checkpoints/, log.csv and tensorboard/.
+
+    Arguments are those of `training.run`, and the number of devices that share a batch. `train()`
+    returns the `Notes`.
+    """
+
+    def __init__(self, config, task, model, out, replicas=1):
+        self.config, self.task, self.model, self.out = config, task, model, out
+        self.replicas = replicas
+        self.stages = config.stages()
+        self.last, self.best = out / "checkpoints/last.npz", out / "checkpoints/best.npz"
+        self.resumed = self.last.is_file()
+        self.notes = Notes(**state.read_notes(self.last)) if self.resumed else Notes()
+
+    def train(self):
+        notes = self.notes
+        self.kept = time.monotonic()
+        self.started = self.kept - notes.seconds
+        self.writer = self._tensorboard()
+        self._log(notes.history)
+        if notes.step == 0:
+            print(f"The input side can do {self._data_rate():,.0f} images/s.")
+        with Stop() as self.stop:
+            self.steps = Steps(notes.step, self.task.train.batch_size, self.stop)
+            while notes.stage < len(self.stages):
+                self._run_stage(self.stages[notes.stage])
+                notes.stage, notes.stage_row = notes.stage + 1, len(notes.history)
+                if notes.stage == len(self.stages):
+                    self._keep()
+        self.writer.close()
+        return notes
+
+    def _data_rate(self):
+        batches = self.task.train
+        count, started = min(20, batches.steps_per_epoch), time.monotonic()
+        for _ in batches.dataset(0, count):
+            pass
+        return count * batches.batch_size / (time.monotonic() - started)
+
+    def _run_stage(self, stage):
+        per_epoch, notes = self.task.train.steps_per_epoch, self.notes
+        if any(stage.only_head for stage in self.stages):
+            self.model.trainable = True
+            for layer in self.model.layers[:-1]:
+                layer.trainable = not stage.only_head
+        self.model.compile(
+            optimizer=self.config.optimizer(stage, stage.epochs * per_epoch),
+            loss=self.task.loss,
+            metrics=self.task.metrics(),
+            jit_compile=devices.jit_compile(),
+        )
+        if self.resumed:
+            self._restore(per_epoch)
+        left = sum(stage.epochs for stage in self.stages[notes.stage :])
+        self.steps.total = (notes.stage_row + left) * per_epoch
+        while not self._is_over(stage):
+            if notes.logs is None:
+                notes.logs = self._train_epoch((len(notes.history) + 1) * per_epoch)
+            self._end_epoch(notes.logs | self._validate())
+
+    def _restore(self, per_epoch):
+        state.restore(self.last, self.model, self.model.optimizer)
+        if self.notes.step % per_epoch:
+            # the first use makes their variables
+            self.model.evaluate(self.task.validation.dataset(self.replicas), steps=1, verbose=0)
+            state.restore_metrics(self.last, self.model.metrics)
+        self.resumed = False
+        print(f"Going on after step {self.notes.step:,}.")
+
+    def _is_over(self, stage):
+        scores = [
+            row[f"val_{self.task.monitor}"] for row in self.notes.history[self.notes.stage_row :]
+        ]
+        patience = self.config.patience or len(scores) + 1
+        without_gain = len(scores) - 1 - scores.index(max(scores)) if scores else 0
+        return len(scores) >= stage.epochs or without_gain >= patience
+
+    def _train_epoch(self, end):
+        """The logs of an epoch that ends with step `end`, in as many calls of `fit` as it takes."""
+        while True:
+            if self.steps.step % self.task.train.steps_per_epoch:
+                self.steps.carried = self._metric_values()
+            self.steps.next_checkpoint = self.kept + CHECKPOINT_SECONDS
+            data = self.task.train.dataset(self.steps.step, end)
+            history = self.model.fit(
+                data, epochs=1, verbose=0, shuffle=False, callbacks=[self.steps]
+            )
+            logs = {name: float(values[-1]) for name, values in history.history.items()}
+            self.steps.check(logs["loss"])
+            self.notes.step = self.steps.step
+            if self.notes.step == end:
+                return logs
+            self._keep(self.model.metrics)
+            self._leave_if_wanted()
+
+    def _metric_values(self):
+        """Metrics count from an epoch's first step, though every call of `fit` resets them."""
+        return [
+            (variable, state.read(variable))
+            for metric in self.model.metrics
+            for variable in metric.variables
+        ]
+
+    def _validate(self):
+        data = self.task.validation.dataset(self.replicas)
+        logs = self.model.evaluate(data, verbose=0, return_dict=True, callbacks=[self.steps])
+        if self.stop.wanted:  # it ended early
+            self._keep()
+            self._leave_if_wanted()
+        return {f"val_{name}": float(value) for name, value in logs.items()}
+
+    def _end_epoch(self, logs):
+        notes, number = self.notes, len(self.notes.history) + 1
+        stage = {"stage": notes.stage + 1} if len(self.stages) > 1 else {}
+        notes.history.append({"epoch": number, **stage, **logs})
+        notes.logs = None
+        score = logs[f"val_{self.task.monitor}"]
+        if notes.best is None or score > notes.best:
+            notes.best = score
+            state.save(self.best, {"epoch": number}, self.model)
+        if time.monotonic() > self.kept + CHECKPOINT_SECONDS:
+            self._keep()
+        self._log(notes.history[-1:])
+        print(
+            f"epoch {number}/{self.steps.total // self.task.train.steps_per_epoch}  "
+            f"loss {logs['loss']:.4f}  val_{self.task.monitor} {score:.4f}  {self.steps.in_words()}"
+        )
+
+    def _keep(self, metrics=()):
+        self.notes.seconds = time.monotonic() - self.started
+        notes = dataclasses.asdict(self.notes)
+        state.save(self.last, notes, self.model, self.model.optimizer, metrics)
+        self.kept = time.monotonic()
+
+    def _leave_if_wanted(self):
+        if self.stop.wanted:
+            raise KeyboardInterrupt(
+                f"Stopped after step {self.notes.step:,}. The same command goes on from there."
+            )
+
+    def _tensorboard(self):
+        from tensorboard.summary import Writer  # writes by itself, without TensorFlow
+
+        # written anew from the history: a killed process may have left half of it
+        shutil.rmtree(self.out / "tensorboard", ignore_errors=True)
+        return Writer(str(self.out / "tensorboard"))
+
+    def _log(self, new_rows):
+        if not new_rows:
+            return
+        history = self.notes.history
+        with (
+            files.new_file(self.out / "log.csv") as partial,
+            open(partial, "w", newline="", encoding="utf-8") as file,
+        ):
+            rows = csv.DictWriter(file, fieldnames=list(history[-1]))
+            rows.writeheader()
+            rows.writerows(history)
+        for row in new_rows:
+            for name in row.keys() - {"epoch", "stage"}:
+                self.writer.add_scalar(name, row[name], step=row["epoch"])
+        self.writer.flush()
