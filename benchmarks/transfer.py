@@ -80,9 +80,8 @@ def write_folder(experiment, folder, seed):
         for split, count in IMAGES.items():
             for kind in ("images", "masks"):
                 (partial / split / kind).mkdir(parents=True)
-            # objects of the same split; the test's scenes are the same for every seed
-            found = scenes(experiment, "test" if split == "test" else split, seed)
-            for i, (_, scene) in zip(range(count), found):
+            found = scenes(experiment, split, seed)
+            for i, scene in zip(range(count), found):
                 Image.fromarray(scene["image"]).save(partial / split / f"images/{i:03d}.png")
                 mask = Image.fromarray(scene["segmentation_mask"])
                 mask.save(partial / split / f"masks/{i:03d}.png")
@@ -90,13 +89,13 @@ def write_folder(experiment, folder, seed):
 
 
 def scenes(experiment, split, seed):
-    """For the test every scene of seed 0, else those of a seed that show a new class."""
+    """For the test every scene of draw 0, else those of a seed's own draw that show a new class."""
     new = {experiment.class_names.index(name) for name in experiment.new}
+    draw = 0 if split == "test" else 1000 + seed
     for index in range(10**6):
-        draw = 0 if split == "test" else 1000 + seed
         scene = experiment.compose(draw, split, index, experiment.size)
         if split == "test" or new & set(scene["labels"]):
-            yield index, scene
+            yield scene
 
 
 def run(recipe, switches, out):

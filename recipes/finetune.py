@@ -1,7 +1,8 @@
 """Adapt a trained model to your own classes, with as few as 20 images.
 
-The new head learns first, alone; then everything, at a lower rate. Your folder has images/ and
-masks/ (PNG of class numbers, 255 is ignored); a fifth of it validates and tests:
+Your folder has images/ and masks/ (PNG of class numbers, 255 is ignored) and a classes.txt; a fifth
+of it validates and tests. Classes that the model knows by name keep their weights in the new head,
+which learns first, alone; then everything does, at a lower rate:
     python recipes/finetune.py --data FOLDER --model unet_cutouts --out runs/mine
 """
 
@@ -10,7 +11,7 @@ import dataclasses
 import keras
 
 import dnzoo
-from dnzoo import training
+from dnzoo import pretrained, training
 from dnzoo.data import segmentation
 from dnzoo.models import new_head
 from dnzoo.tasks import Segmentation
@@ -33,7 +34,7 @@ class Config(training.Config):
     """Then, epochs in which everything learns."""
     learning_rate: float = 3e-3
     """Highest learning rate of the head."""
-    fine_learning_rate: float = 5e-4
+    fine_learning_rate: float = 2e-4
     """Highest learning rate when everything learns."""
     batch_size: int = 4
     """Images a step, all devices together."""
@@ -52,9 +53,12 @@ class Config(training.Config):
 def setup(config):
     data = segmentation.load(config.data, config.data_dir, config.image_size, config.seed)
 
+    known = list(pretrained.read_meta(pretrained.find(config.model))["class_names"] or [])
+    keep = [known.index(name) if name in known else None for name in data.class_names]
+
     def build():
         model = dnzoo.load(config.model, keras.config.dtype_policy().name)
-        return new_head(model, len(data.class_names), config.normalization_momentum)
+        return new_head(model, len(keep), keep, config.normalization_momentum)
 
     return Segmentation(data, config, config.loss), build
 
