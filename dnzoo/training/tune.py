@@ -1,0 +1,178 @@
+"""Searching for good settings with keras-tuner; it may be killed at any moment.
+
+keras-tuner writes its files in place, and can't read one that was cut off. So they are never read:
+each trial's result is a file of dnzoo's, whole or not there, and a search that starts again asks
+keras-tuner anew. With the same seed and results it proposes the same trials; those that have a result
+are not trained again, and one that was interrupted goes on from its checkpoint.
+"""
+
+import csv
+import dataclasses
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import keras
+
+from dnzoo import files
+from dnzoo.training.config import difference
+from dnzoo.training.run import train
+from dnzoo.training.tune_report import picture, print_table
+
+PATIENCE = 3  # epochs, for trials without --patience
+BEST = "best.json"
+
+
+def tune(config, setup, search_space):
+    """Try `config.tune` settings (Hyperband: of at most so many epochs), judged on validation.
+
+    `config.out` gets trials/ (each with its config, log and result), trials.csv, trials.png, and
+    best.json, which a recipe's `--config` takes. Trials share the prepared data.
+
+    Args:
+        config: what stays the same; `config.tuner` is "bayesian" or "hyperband" (Li et al. 2018;
+            every rung of its brackets trains anew, with the learning rate's course of its own).
+        setup: makes (task, build) of a config.
+        search_space: function of a `keras_tuner.HyperParameters`: the config values to try.
+
+    Returns:
+        The rows of trials.csv.
+
+    Raises:
+        ImportError: when keras-tuner is missing; the message names the extra.
+        ValueError: when the recipe has no search space, or `config.out` holds another search.
+    """
+    keras_tuner = _keras_tuner()
+    if search_space is None:
+        raise ValueError("--tune: this recipe declares no search space.")
+    out = Path(config.out)
+    with files.owned(out), tempfile.TemporaryDirectory() as scratch:
+        _claim(out, config)
+        rows, errors = [], []
+
+        class Tuner(keras_tuner.Tuner):
+            def run_trial(self, trial, *args, **kwargs):
+                try:
+                    row = _trial(config, setup, search_space, trial.hyperparameters, rows, out)
+                except Exception as error:  # keras-tuner would take it for a bad setting
+                    errors.append(error)
+                    raise keras_tuner.errors.FatalRuntimeError(str(error)) from error
+                rows.append(row)
+                _write_table(out / "trials.csv", rows)
+                print_table(rows[-1:])
+                if row["score"] is None:
+                    raise keras_tuner.errors.FailedTrialError("the loss was no number")
+                return row["score"]
+
+        oracle = _oracle(keras_tuner, config, search_space)
+        tuner = Tuner(oracle, directory=scratch, project_name="search", overwrite=True)
+        try:
+            tuner.search(verbose=0)
+        except keras_tuner.errors.FatalError:
+            raise errors[0] from None
+        return _finish(config, out, rows)
+
+
+def _keras_tuner():
+    try:
+        import keras_tuner
+        import sklearn  # noqa: F401  the Bayesian tuner needs it, and says so only when it starts
+    except ModuleNotFoundError as error:
+        raise ImportError(f'{error.name} is missing: pip install "dnzoo[tune]".') from error
+    return keras_tuner
+
+
+def _oracle(keras_tuner, config, search_space):
+    space = keras_tuner.HyperParameters()
+    search_space(space)
+    shared = {
+        "objective": keras_tuner.Objective("score", "max"),
+        "hyperparameters": space,
+        "seed": config.seed + 1,  # keras-tuner takes 0 for "any"
+        "max_consecutive_failed_trials": 10**6,
+    }
+    if config.tuner == "hyperband":
+        return keras_tuner.oracles.HyperbandOracle(max_epochs=config.tune, **shared)
+    return keras_tuner.oracles.BayesianOptimizationOracle(max_trials=config.tune, **shared)
+
+
+def _claim(out, config):
+    """Note what is searched, or refuse a folder that holds another search."""
+    file = out / "tune.json"
+    mine = {"tuner": config.tuner, "config": config.stored()}
+    if config.tuner == "hyperband":  # a Bayesian search may be made longer
+        mine["tune"] = config.tune
+    if not file.is_file():
+        files.write_json(file, mine)
+        return
+    stored = json.loads(file.read_text("utf-8"))
+    different = difference(stored["config"], config)
+    different += [
+        f"{k}: {stored.get(k)}" for k in ("tuner", "tune") if stored.get(k) != mine.get(k)
+    ]
+    if different:
+        raise ValueError(f"{out} holds another search ({'; '.join(different)}); use another --out.")
+
+
+def _trial(config, setup, search_space, hyperparameters, rows, out):
+    """The row of a trial: read if it has ended before, else trained."""
+    values = search_space(hyperparameters)
+    if config.tuner == "hyperband":
+        values = {**values, "epochs": hyperparameters.values["tuner/epochs"]}
+    number = len(rows) + 1
+    folder = out / f"trials/{number:03d}"
+    result = folder / "result.json"
+    if result.is_file():
+        row = json.loads(result.read_text("utf-8"))
+        if row["values"] != json.loads(json.dumps(values)):
+            raise ValueError(
+                f"{folder} was made with other versions of keras-tuner or scikit-learn, which now "
+                f"propose {values} for trial {number}; use another --out."
+            )
+        return row
+    settings = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+    trial = dataclasses.replace(config, **settings, patience=config.patience or PATIENCE)
+    task, build = setup(trial)
+    keras.utils.clear_session()
+    try:
+        _, notes = train(trial, task, build, folder)
+        ended = {"score": notes.best, "epochs": len(notes.history), "seconds": notes.seconds}
+    except FloatingPointError as error:
+        print(error)
+        ended = {"score": None, "epochs": None, "seconds": None}
+    row = {"trial": number, "values": values, **ended}
+    files.write_json(folder / "config.json", trial.stored())
+    files.write_json(result, row)
+    for name in ("checkpoints", "tensorboard"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    return row
+
+
+def _write_table(path, rows):
+    with files.new_file(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
+        columns = ["trial", "score", "epochs", "seconds", *rows[0]["values"]]
+        writer = csv.DictWriter(file, fieldnames=list(dict.fromkeys(columns)))
+        writer.writeheader()
+        writer.writerows(
+            {**{k: v for k, v in r.items() if k != "values"}, **r["values"]} for r in rows
+        )
+
+
+def _finish(config, out, rows):
+    scored = [row for row in rows if row["score"] is not None]
+    if not scored:
+        raise ValueError(f"no trial ended with a number; see {out / 'trials'}.")
+    best = max(scored, key=lambda row: row["score"])
+    values = {**best["values"]}
+    if config.tuner == "hyperband":
+        values["epochs"] = config.tune
+    files.write_json(out / BEST, {**config.stored(), **values})
+    with files.new_file(out / "trials.png") as partial:
+        picture(rows, f"{config.data}, {len(rows)} trials, {config.tuner}").savefig(
+            partial, dpi=110
+        )
+    print_table(sorted(scored, key=lambda row: -row["score"]))
+    print(f"Table:    {out / 'trials.csv'}\nPlot:     {out / 'trials.png'}\nSettings: {out / BEST}")
+    print(f"Train with them: --config {out / BEST} --out ANOTHER")
+    return rows

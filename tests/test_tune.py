@@ -1,0 +1,138 @@
+"""The search: what it leaves, and that kills do not change it."""
+
+import csv
+import dataclasses
+import json
+import multiprocessing
+import random
+import sys
+
+import pytest
+
+from dnzoo import training
+from dnzoo.training.tune import tune
+from tests.conftest import child
+
+
+@dataclasses.dataclass(kw_only=True)
+class Config(training.Config):
+    data: str = "fashion_scenes"
+    out: str = "unused"
+    epochs: int = 2
+    batch_size: int = 8
+    filters: tuple[int, ...] = (4, 8)
+
+
+def search_space(hp):
+    width = hp.Int("width", 2, 6, step=2)
+    return {
+        "learning_rate": hp.Float("learning_rate", 1e-4, 1e-1, sampling="log"),
+        "filters": [width, 2 * width],
+    }
+
+
+def search(folder, tuner, count, data_dir):
+    from dnzoo import unet
+    from dnzoo.data import segmentation
+    from dnzoo.tasks import Segmentation
+
+    def setup(config):
+        data = segmentation.fashion_scenes(data_dir, 32, 24, 6, 6)
+
+        def build():
+            return unet((None, None, 3), 11, filters=config.filters, include_preprocessing=True)
+
+        return Segmentation(data, config), build
+
+    return tune(Config(out=str(folder), tune=count, tuner=tuner), setup, search_space)
+
+
+def result(folder):
+    rows = list(csv.DictReader((folder / "trials.csv").open()))
+    for row in rows:
+        row.pop("seconds")
+    return rows, json.loads((folder / "best.json").read_text())
+
+
+@pytest.mark.parametrize(("tuner", "count", "kills"), [("bayesian", 4, 4), ("hyperband", 2, 2)])
+def test_killed_and_started_again_comes_to_the_same_trials(tmp_path, tuner, count, kills):
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tensorflow", "keras", "keras_tuner", "sklearn", "dnzoo.tasks"])
+
+    def start(folder):
+        process = context.Process(target=search, args=(folder, tuner, count, tmp_path / "data"))
+        process.start()
+        return process
+
+    straight, killed, rng = tmp_path / "straight", tmp_path / "killed", random.Random(1)
+    reference = start(straight)
+    reference.join()
+    met = 0
+    for _ in range(kills):
+        process = start(killed)
+        process.join(rng.uniform(1.5, 5))
+        met += process.is_alive()
+        process.kill()
+        process.join()
+    process = start(killed)
+    process.join()
+    assert reference.exitcode == process.exitcode == 0 and met
+    assert result(straight) == result(killed)
+    rows, best = result(straight)
+    scores = [float(row["score"]) for row in rows]
+    winner = rows[scores.index(max(scores))]
+    assert best["learning_rate"] == float(winner["learning_rate"])
+    assert best["filters"] == json.loads(winner["filters"])
+    if tuner == "bayesian":
+        assert len(rows) == count
+    assert (killed / "trials.png").read_bytes()[:4] == b"\x89PNG"
+    assert not list(killed.rglob("last.npz"))
+    # the settings are a config that trains
+    config = Config(**{k: tuple(v) if isinstance(v, list) else v for k, v in best.items()})
+    assert config.epochs == 2 and config.tune == 0
+
+
+def test_another_search_is_refused(tmp_path):
+    (tmp_path / "tune.json").write_text(
+        json.dumps({"tuner": "bayesian", "config": Config(epochs=9).stored()})
+    )
+    with pytest.raises(ValueError, match=r"another search \(epochs: 9 there, 2 now\)"):
+        search(tmp_path, "bayesian", 2, tmp_path / "data")
+
+
+def test_a_recipe_without_a_search_space(tmp_path):
+    with pytest.raises(ValueError, match="no search space"):
+        tune(Config(out=str(tmp_path), tune=2), None, None)
+
+
+def test_the_extra_is_named(tmp_path):
+    code = (
+        "import sys; sys.modules['keras_tuner'] = None\n"
+        "from dnzoo.training.tune import _keras_tuner\n_keras_tuner()"
+    )
+    done = child(code, check=False)
+    assert 'pip install "dnzoo[tune]"' in done.stderr.strip().splitlines()[-1]
+
+
+def test_errors_of_a_trial_end_the_search(tmp_path):
+    def setup(config):
+        raise OSError("no room")
+
+    with pytest.raises(OSError, match="no room"):
+        tune(Config(out=str(tmp_path), tune=2), setup, search_space)
+
+
+def test_a_diverging_trial_is_no_winner(tmp_path, monkeypatch):
+    from types import SimpleNamespace
+
+    module = sys.modules[tune.__module__]
+
+    def train(config, task, build, out):
+        if config.filters == (2, 4):
+            raise FloatingPointError("the loss became nan")
+        return None, SimpleNamespace(best=config.learning_rate, history=[{}], seconds=1.0)
+
+    monkeypatch.setattr(module, "train", train)
+    rows = tune(Config(out=str(tmp_path), tune=8), lambda config: (None, None), search_space)
+    assert len(rows) == 8 and any(row["score"] is None for row in rows)
+    assert json.loads((tmp_path / "best.json").read_text())["filters"] != [2, 4]
