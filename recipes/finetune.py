@@ -32,9 +32,9 @@ class Config(training.Config):
     """First, epochs in which only the new head learns."""
     epochs: int = 80
     """Then, epochs in which everything learns."""
-    learning_rate: float = 3e-3
+    learning_rate: float = 3e-2
     """Highest learning rate of the head."""
-    fine_learning_rate: float = 2e-4
+    fine_learning_rate: float = 1e-4
     """Highest learning rate when everything learns."""
     batch_size: int = 4
     """Images a step, all devices together."""
@@ -65,7 +65,7 @@ def setup(config):
 
 def search_space(hp):
     return {
-        "learning_rate": hp.Float("learning_rate", 1e-3, 1e-2, sampling="log"),
+        "learning_rate": hp.Float("learning_rate", 3e-3, 1e-1, sampling="log"),
         "fine_learning_rate": hp.Float("fine_learning_rate", 1e-5, 1e-3, sampling="log"),
         "normalization_momentum": hp.Choice("normalization_momentum", [0.8, 0.9, 0.95, 0.99]),
         "loss": hp.Choice("loss", ["cross_entropy", "cross_entropy+dice", "focal"]),
