@@ -34,6 +34,12 @@ def child(code_or_module, *arguments, env=None, check=True, cwd=ROOT):
     return done
 
 
+def weights(out):
+    """The variables in the last checkpoint of a run's folder."""
+    with np.load(out / "checkpoints/last.npz") as file:
+        return {key: file[key] for key in file.files if key != "notes"}
+
+
 @pytest.fixture(scope="session")
 def other_backends(tmp_path_factory):
     """Function: backend -> the numbers of every conformance case there."""

@@ -5,16 +5,15 @@ import dataclasses
 import json
 import re
 import signal
-import subprocess
-import sys
-import time
 
+import keras
 import numpy as np
 import pytest
 
 from dnzoo import training, unet
 from dnzoo.tasks import Segmentation
-from tests.conftest import ROOT, child
+from dnzoo.training import Stage
+from tests.conftest import child, weights
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -46,11 +45,6 @@ def run(data, out, stop_at=None, stop_in="train", **kwargs):
 
     batches.batch = batch
     return training.run(config, task, build)
-
-
-def weights(out):
-    with np.load(out / "checkpoints/last.npz") as file:
-        return {key: file[key] for key in file.files if key != "notes"}
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +116,57 @@ def test_stopped_and_resumed_ends_with_the_same_bytes(small_scenes, tmp_path, pr
     assert all(np.array_equal(expected[key], found[key]) for key in expected)
     # an epoch in two parts has the loss and metrics of the whole
     assert (straight / "log.csv").read_bytes() == (stopped / "log.csv").read_bytes()
+
+
+@dataclasses.dataclass(kw_only=True)
+class Staged(Config):
+    """Two epochs of the head, two of everything: steps 0 to 5 and 6 to 11."""
+
+    both: bool = True
+
+    def stages(self):
+        head, everything = Stage(2, 1e-2, only_head=True), Stage(2, 1e-3)
+        return [head, everything] if self.both else [head]
+
+
+def run_staged(data, out, stop_at=None, both=True):
+    config = Staged(out=str(out), both=both)
+    task = Segmentation(data, config)
+    fetch = task.train.batch
+
+    def batch(step):
+        if step == stop_at:
+            signal.raise_signal(signal.SIGTERM)
+        return fetch(step)
+
+    task.train.batch = batch
+    return training.run(config, task, build)
+
+
+def test_stages_stopped_and_resumed(small_scenes, tmp_path):
+    straight, stopped = tmp_path / "straight", tmp_path / "stopped"
+    run_staged(small_scenes, straight)
+    for step in (4, 10):
+        with pytest.raises(KeyboardInterrupt):
+            run_staged(small_scenes, stopped, step)
+    run_staged(small_scenes, stopped)
+    expected, found = weights(straight), weights(stopped)
+    assert all(np.array_equal(expected[key], found[key]) for key in expected)
+    assert (straight / "log.csv").read_bytes() == (stopped / "log.csv").read_bytes()
+    rows = list(csv.DictReader((straight / "log.csv").open()))
+    assert [row["stage"] for row in rows] == ["1", "1", "2", "2"]
+
+
+def test_only_the_head_learns_in_its_stage(small_scenes, tmp_path):
+    run_staged(small_scenes, tmp_path / "out", both=False)
+    keras.utils.set_random_seed(1)
+    before, after = build(), weights(tmp_path / "out")
+    moved = {
+        re.sub(r"_\d+", "", variable.path.split("/")[0])
+        for i, variable in enumerate(before.variables)
+        if not np.array_equal(variable, after[f"model_{i}"])
+    }
+    assert moved == {"head", "seed_generator"}  # no moving statistics; dropout goes on
 
 
 def test_nan_stops_the_run_and_keeps_the_last_good_state(small_scenes, tmp_path):
@@ -196,93 +241,6 @@ def test_learning_rate(schedule, warmup):
     assert np.isclose(at(100), 0.0 if schedule == "cosine" else 0.5, atol=1e-6)
     if warmup:
         assert np.isclose(at(warmup // 2), 0.25)
-
-
-RECIPE = ["recipes/unet.py", "--smoke", "--epochs", "1", "--image-size", "32", "--scenes", "40"]
-
-
-@pytest.fixture(scope="module")
-def recipe(tmp_path_factory):
-    """The recipe's folder after `--smoke` from the command line."""
-    folder = tmp_path_factory.mktemp("with a space")
-    command = [sys.executable, *RECIPE, "--data-dir", folder / "data", "--out", folder / "out"]
-    done = subprocess.run(
-        [*map(str, command), "--filters", "4", "8"], cwd=ROOT, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    for name in ("saved_model", "report.html", "predictions.png"):
-        assert str(folder / "out" / name) in done.stdout.replace("\n", "")
-    return folder
-
-
-def recipe_again(*arguments, check=True, **kwargs):
-    command = [sys.executable, "recipes/unet.py", *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, **kwargs)
-    assert not check or done.returncode == 0, done.stderr[-3000:]
-    return done
-
-
-def test_config_repeats_a_run(recipe):
-    again = recipe / "again"
-    recipe_again("--config", recipe / "out/config.json", "--out", again)
-    assert (again / "config.json").read_text() == (recipe / "out/config.json").read_text()
-    a, b = weights(recipe / "out"), weights(again)
-    assert all(np.array_equal(a[key], b[key]) for key in a)
-
-
-def test_evaluate(recipe):
-    done = recipe_again(
-        *("--config", recipe / "out/config.json", "--evaluate", recipe / "out/saved_model"),
-        *("--out", recipe / "evaluation"),
-    )
-    assert "mean IoU" in done.stdout
-    found = json.loads((recipe / "evaluation/evaluation.json").read_text())["metrics"]
-    meta = json.loads((recipe / "out/saved_model/assets.extra/dnzoo.json").read_text())
-    assert found == meta["metrics"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--data", "nowhere"], "error: --data 'nowhere' is neither a folder"),
-        (["--config", "nowhere.json"], "error: --config nowhere.json can't be read"),
-        (["--loss", "dize", "--smoke"], "error: loss must be cross_entropy"),
-        (["--evaluate", "nobody"], "error: no model 'nobody' here"),
-    ],
-)
-def test_errors_are_one_line(recipe, arguments, message):
-    done = recipe_again(
-        *("--data-dir", recipe / "data", "--image-size", 32, "--scenes", 40, "--out", recipe / "x"),
-        *arguments,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert message in done.stderr and "Traceback" not in done.stderr
-
-
-def test_ctrl_c_on_the_command_line(recipe):
-    out = recipe / "interrupted"
-    command = [
-        sys.executable,
-        *RECIPE,
-        "--data-dir",
-        recipe / "data",
-        "--out",
-        out,
-        "--epochs",
-        "2000",
-    ]
-    command = [*map(str, command), "--filters", "4", "8"]
-    process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    deadline = time.monotonic() + 120
-    while not (out / "log.csv").exists() and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=60)
-    assert "goes on from there" in stderr, stdout + stderr[-2000:]
-    assert process.returncode == 130 and (out / "checkpoints/last.npz").is_file()
 
 
 def test_import_is_cheap():
