@@ -47,7 +47,9 @@ def main(options):
         classes = dnzoo.predict(model, np.array(image)).argmax(-1)
         share = np.bincount(classes.ravel(), minlength=len(palette)) / classes.size
         seen |= {i for i in range(1, len(palette)) if share[i] > 0.01}
-        print(name, {meta["class_names"][i]: f"{share[i]:.2f}" for i in np.flatnonzero(share > 0.01)})
+        print(
+            name, {meta["class_names"][i]: f"{share[i]:.2f}" for i in np.flatnonzero(share > 0.01)}
+        )
         pixels = np.array(image, "float32")
         over = np.where(classes[..., None] > 0, 0.4 * pixels + 0.6 * palette[classes], pixels)
         pair = np.concatenate([pixels, over]).astype("uint8")

@@ -26,6 +26,9 @@ class List:
         trained = rich.table.Table(
             "pretrained", "MB", "metric", "value", "where", box=rich.box.SIMPLE
         )
+        for column in trained.columns:
+            column.overflow = "fold"  # names are to be copied: nothing is cut off
+        trained.columns[0].no_wrap = True
         for name in pretrained.list_pretrained(self.pattern):
             trained.add_row(name, *pretrained.describe(name))
         rich.print(models, trained)

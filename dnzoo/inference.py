@@ -27,13 +27,16 @@ def predict(model: keras.Model, image: np.ndarray) -> np.ndarray:
         (H, W, classes) float32.
 
     Raises:
-        ValueError: for an image of another shape than the model reads.
+        ValueError: for an image of another shape than the model reads, or a model that does not
+            label pixels.
 
     Example:
         >>> from dnzoo import unet
         >>> predict(unet((None, None, 3), filters=(4, 8)), np.zeros((33, 47, 3))).shape
         (33, 47, 2)
     """
+    if len(model.output_shape) != 4:
+        raise ValueError(f"{model.name} puts out {model.output_shape}: it does not label pixels.")
     image = np.asarray(image, "float32")
     wanted = model.input_shape[1:]
     if image.ndim != 3 or any(w not in (None, n) for w, n in zip(wanted, image.shape)):

@@ -1,5 +1,6 @@
 """Prediction on images of any size, and the command line."""
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -42,6 +43,13 @@ def saved(model, tmp_path_factory):
     path = tmp_path_factory.mktemp("saved") / "mine"
     save(model, path, palette=[(0, 0, 0), (255, 0, 0), (0, 0, 255)], metrics={"mean_iou": 0.5})
     return path
+
+
+def test_a_classifier_does_not_label_pixels():
+    image = keras.Input((8, 8, 3))
+    classifier = keras.Model(image, keras.layers.GlobalAveragePooling2D()(image))
+    with pytest.raises(ValueError, match="does not label pixels"):
+        predict(classifier, np.zeros((8, 8, 3)))
 
 
 def test_command_line(model, saved, tmp_path):

@@ -143,13 +143,14 @@ def cutout_scenes(
         cutouts=folders[0],
         backgrounds=folders[1],
     )
-    return _composed(CutoutScenes(config=config, data_dir=str(data_dir)), data_dir, size)
+    builder = CutoutScenes(config=config, data_dir=str(data_dir))
+    return _composed(builder, data_dir, size, name="cutouts")
 
 
-def _composed(builder, data_dir, size):
+def _composed(builder, data_dir, size, name=None):
     _prepare(builder, data_dir)
     splits = {split: (builder, split, lambda mask: mask) for split in SPLITS}
-    return _from_tfds(builder.name, builder.builder_config.name, splits, data_dir, size)
+    return _from_tfds(name or builder.name, builder.builder_config.name, splits, data_dir, size)
 
 
 def _oxford_iiit_pet(data_dir, size):

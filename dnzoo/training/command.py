@@ -18,7 +18,7 @@ def command(setup, config_class, description, search_space=None):
         setup: makes (task, build) of a config: the first arguments of `training.run`.
         config_class: a dataclass that extends `Config`, with a default for every field.
         description: text for `--help`.
-        search_space: for `--tune`; see `training.tune`.
+        search_space: for `--tune`; see `dnzoo.training.tune.tune`.
     """
     call(lambda config: _train(setup, config, search_space), config_class, description)
 
