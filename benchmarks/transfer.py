@@ -10,16 +10,15 @@ A second start goes on where the first ended.
 
 import dataclasses
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
+import commands
 import numpy as np
 import table
 import tyro
 from PIL import Image
 
-from dnzoo import files, pretrained, training
+from dnzoo import files
 from dnzoo.data import cutouts, garments
 
 IMAGES = {"train": 16, "validation": 4, "test": 300}
@@ -98,27 +97,12 @@ def scenes(experiment, split, seed):
             yield scene
 
 
-def run(recipe, switches, out):
-    """A recipe's command; returns the metrics and the minutes of its training."""
-    if not (out / "report.html").is_file():
-        command = ["python", f"recipes/{recipe}.py", *shlex.split(switches), "--out", str(out)]
-        print(shlex.join(command), flush=True)
-        log = out.with_name(f"{out.name}.log")
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with open(log, "w") as file:
-            done = subprocess.run([sys.executable, *command[1:]], stdout=file, stderr=file)
-        if done.returncode:
-            raise RuntimeError(f"the command failed; see {log}.")
-    meta = pretrained.read_meta(out / "saved_model")
-    return meta["metrics"], meta["provenance"]["training time"].removesuffix(" minutes")
-
-
 def rows_of(experiment, options):
     home = Path(options.runs, experiment.name)
     common = f"--image-size {experiment.size} --loss cross_entropy+dice"
     without = shlex.join(experiment.new)
     base = f"{experiment.base} {experiment.net} {common} --without {without}"
-    run("unet", base, home / "base")
+    commands.run("unet", base, home / "base")
     for seed in range(options.seeds):
         folder = home / f"images_{seed}"
         if not folder.is_dir():
@@ -131,7 +115,9 @@ def rows_of(experiment, options):
             ("trained", "finetune", tuned),
             ("scratch", "unet", scratch),
         ):
-            metrics, minutes = run(recipe, f"{same} {switches}", home / f"{start}_{seed}")
+            command, metrics, made = commands.run(
+                recipe, f"{same} {switches}", home / f"{start}_{seed}"
+            )
             new = [metrics["class_iou"][name] or 0.0 for name in experiment.new]
             yield {
                 "experiment": experiment.name,
@@ -140,8 +126,8 @@ def rows_of(experiment, options):
                 "seed": seed,
                 "test_mean_iou": f"{metrics['mean_iou']:.4f}",
                 "test_iou_new_classes": f"{np.mean(new):.4f}",
-                "minutes": minutes,
-                **training.environment(),
+                **{key: made[key] for key in ("training time", "date", "device", "versions")},
+                "command": command,
             }
 
 
