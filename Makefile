@@ -36,7 +36,7 @@ test-all: $(INSTALLED_ALL)
 
 soak: $(INSTALLED)
 	@echo "Killing a run 100 times in each precision: 10 minutes on 2 cores."
-	@DNZOO_KILLS=100 $(PYTHON) -m pytest tests/test_interruption.py -k killed
+	@DNZOO_TEST_ALL=1 DNZOO_KILLS=100 $(PYTHON) -m pytest tests/test_interruption.py -k killed
 
 lint: $(INSTALLED)
 	@$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check .

@@ -15,6 +15,7 @@ if os.environ.get("DNZOO_WITHOUT_TENSORFLOW") == "1":
 
 ROOT = Path(__file__).parents[1]
 ALL = os.environ.get("DNZOO_TEST_ALL") == "1"
+slow = pytest.mark.skipif(not ALL, reason="make test-all does it")
 
 
 def has(backend):

@@ -10,6 +10,7 @@ import json
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import numpy as np
 import pytest
 
 from dnzoo import files, training
-from tests.conftest import ALL, ROOT
+from tests.conftest import ROOT, slow
 
 KILLS = int(os.environ.get("DNZOO_KILLS", "10"))
 EPOCHS = max(3, KILLS // 6)  # so that every kill finds something to interrupt
@@ -98,7 +99,7 @@ def kill_at(process, folder, moment, delay):
     return False
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", pytest.param("mixed_bfloat16", marks=slow)])
 def test_killed_and_started_again_ends_with_the_same_bytes(start, tmp_path, precision):
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     reference = start(straight, precision, 600)
@@ -160,9 +161,10 @@ training.call(lambda config: t.train(folder, "float32", 0.05), t.Config, "")
 """
 
 
+@slow
 @pytest.mark.skipif(
-    not ALL or subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode != 0,
-    reason="make test-all does it, where a mount of one's own is allowed",
+    not shutil.which("unshare") or subprocess.run(["unshare", "-m", "true"]).returncode != 0,
+    reason="a mount of one's own is not allowed here",
 )
 def test_full_and_read_only_disks(start, tmp_path):
     """In data preparation, training and saving; the run that has room again ends as any other."""

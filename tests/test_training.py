@@ -13,7 +13,7 @@ import pytest
 from dnzoo import training, unet
 from dnzoo.tasks import Segmentation
 from dnzoo.training import Stage
-from tests.conftest import child, weights
+from tests.conftest import child, slow, weights
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -103,7 +103,9 @@ def test_must_resume(small_scenes, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(
+    "precision", [pytest.param("float32", marks=slow), "mixed_bfloat16", "mixed_float16"]
+)
 def test_stopped_and_resumed_ends_with_the_same_bytes(small_scenes, tmp_path, precision):
     straight, stopped = tmp_path / "straight", tmp_path / "stopped"
     run(small_scenes, straight, precision=precision)

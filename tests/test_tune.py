@@ -11,7 +11,7 @@ import pytest
 
 from dnzoo import training
 from dnzoo.training.tune import tune
-from tests.conftest import child
+from tests.conftest import child, slow
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -54,7 +54,10 @@ def result(folder):
     return rows, json.loads((folder / "best.json").read_text())
 
 
-@pytest.mark.parametrize(("tuner", "count", "kills"), [("bayesian", 4, 4), ("hyperband", 2, 2)])
+@pytest.mark.parametrize(
+    ("tuner", "count", "kills"),
+    [("bayesian", 4, 4), pytest.param("hyperband", 2, 2, marks=slow)],
+)
 def test_killed_and_started_again_comes_to_the_same_trials(tmp_path, tuner, count, kills):
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tensorflow", "keras", "keras_tuner", "sklearn", "dnzoo.tasks"])
@@ -83,8 +86,7 @@ def test_killed_and_started_again_comes_to_the_same_trials(tmp_path, tuner, coun
     winner = rows[scores.index(max(scores))]
     assert best["learning_rate"] == float(winner["learning_rate"])
     assert best["filters"] == json.loads(winner["filters"])
-    if tuner == "bayesian":
-        assert len(rows) == count
+    assert len(rows) == count if tuner == "bayesian" else len(rows) > 2
     assert (killed / "trials.png").read_bytes()[:4] == b"\x89PNG"
     assert not list(killed.rglob("last.npz"))
     # the settings are a config that trains
