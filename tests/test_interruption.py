@@ -5,6 +5,7 @@ was left alone. DNZOO_KILLS says how often it is killed (`make soak`: 100).
 """
 
 import dataclasses
+import errno
 import filecmp
 import json
 import multiprocessing
@@ -183,6 +184,24 @@ def test_full_and_read_only_disks(start, tmp_path):
     reference.join()
     (seen / "out/report.html").touch()
     assert_same(tmp_path / "straight/out", seen / "out")
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.ENOSPC, "no space"), "there can't be written .*Make room, and the same"),
+        (PermissionError(errno.EACCES, "no"), "there can't be written .*Make the folder writable"),
+        (RuntimeError("TFDS: ...; No space left on device"), "Make room"),
+        (FileNotFoundError(errno.ENOENT, "nothing there"), "nothing there"),
+        (KeyError("other"), "other"),
+    ],
+)
+def test_errors_of_the_disk_say_what_to_do(error, message):
+    with pytest.raises((OSError, KeyError), match=message) as raised, files.writing("there"):
+        raise error
+    assert getattr(raised.value, "errno", None) == getattr(
+        error, "errno", errno.ENOSPC if "room" in message else None
+    )
 
 
 def test_a_folder_has_one_owner_until_it_dies(tmp_path):

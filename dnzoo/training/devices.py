@@ -8,7 +8,7 @@ import keras
 
 
 def accelerated():
-    """Whether the backend computes on a GPU or TPU."""
+    """Whether the backend computes on a GPU, or on a TPU that `distributed` has connected to."""
     backend = keras.backend.backend()
     if backend == "torch":
         import torch
@@ -20,7 +20,7 @@ def accelerated():
         return jax.default_backend() != "cpu"
     import tensorflow as tf
 
-    return bool(tf.config.list_physical_devices("GPU") or tf.config.list_physical_devices("TPU"))
+    return bool(tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("TPU"))
 
 
 def precision(name):

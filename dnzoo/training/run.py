@@ -57,17 +57,17 @@ def run(config, task, build):
 def train(config, task, build, out):
     """The trained model and the `Notes` of its training; `out` gets what `Loop` says."""
     policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(devices.precision(config.precision))
-    try:
-        with devices.distributed(config.distribute, task.train.batch_size) as replicas:
+    with devices.distributed(config.distribute, task.train.batch_size) as replicas:
+        try:
+            keras.config.set_dtype_policy(devices.precision(config.precision))
             keras.utils.set_random_seed(config.seed)
             model = build()
             saving.check(model)
             steps = sum(s.epochs for s in config.stages()) * task.train.steps_per_epoch
             print(f"{model.name}: {model.count_params():,} parameters, {steps:,} steps, {out}/")
             return model, Loop(config, task, model, out, replicas).train()
-    finally:
-        keras.config.set_dtype_policy(policy)
+        finally:
+            keras.config.set_dtype_policy(policy)
 
 
 def evaluate(config, task):
