@@ -65,6 +65,7 @@ class Loop:
                 notes.stage, notes.stage_row = notes.stage + 1, len(notes.history)
                 if notes.stage == len(self.stages):
                     self._keep()
+            self._leave_if_wanted()
         self.writer.close()
         return notes
 
