@@ -1,8 +1,10 @@
 """Does it learn as it should? dnzoo's U-Net against the same written plainly in PyTorch.
 
 Same scenes, batches, initial weights, batch normalisation, optimiser, schedule and steps; only the
-libraries differ. For each seed the mean IoU of both after the last step, on held-out scenes; then
-the mean of the differences with its 95 % interval (paired t). 50 minutes on 2 cores:
+libraries differ. Four garments that are easy to tell apart, so that a short training ends near its
+limit: with all ten, 1,000 steps end anywhere between 0.10 and 0.17. For each seed the mean IoU of
+both after the last step, on held-out scenes; then the mean of the differences with its 95 % interval
+(paired t). 20 minutes on 2 cores:
     python benchmarks/parity.py --out benchmarks/parity.csv
 """
 
@@ -22,6 +24,7 @@ from dnzoo import losses, metrics, training, unet
 from dnzoo.data import segmentation
 from dnzoo.tasks import Segmentation
 
+WITHOUT = ("t-shirt", "pullover", "coat", "sandal", "shirt", "ankle boot")
 NAMES = {
     "kernel": "weight",
     "gamma": "weight",
@@ -39,7 +42,7 @@ class Options:
     data_dir: str = "data"
     """Where prepared data is kept."""
     seeds: int = 5
-    epochs: int = 8
+    epochs: int = 10
     scenes: int = 2000
     size: int = 64
     filters: tuple[int, ...] = (16, 32, 64, 128)
@@ -185,7 +188,9 @@ def run_seed(options, data, seed):
 
 
 def main(options):
-    data = segmentation.fashion_scenes(options.data_dir, options.size, options.scenes)
+    data = segmentation.fashion_scenes(
+        options.data_dir, options.size, options.scenes, without=WITHOUT
+    )
     rows = table.read(options.out)
     for seed in range(options.seeds):
         if not any(row["seed"] == str(seed) for row in rows):
