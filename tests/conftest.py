@@ -41,6 +41,14 @@ def weights(out):
         return {key: file[key] for key in file.files if key != "notes"}
 
 
+@pytest.fixture(autouse=True)
+def _seeded():
+    """Random weights are the same in every run, whichever tests ran before."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+
+
 @pytest.fixture(scope="session")
 def other_backends(tmp_path_factory):
     """Function: backend -> the numbers of every conformance case there."""

@@ -72,9 +72,12 @@ def test_command_line(model, saved, tmp_path):
 
 @pytest.mark.parametrize("activation", [None, "sigmoid"])
 def test_one_channel_is_cut_at_a_half(activation, tmp_path):
-    binary = unet((None, None, 3), classes=1, filters=(4, 8), activation=activation)
-    binary.get_layer("head").bias.assign([0.3])
+    arguments = {"activation": activation, "include_preprocessing": True}
+    binary = unet((None, None, 3), classes=1, filters=(4, 8), **arguments)
     image = photograph(20, 24)
+    output = predict(binary, image)
+    logits = np.log(output / (1 - output)) if activation else output
+    binary.get_layer("head").bias.assign([-np.median(logits)])  # half of the pixels on each side
     Image.fromarray(image).save(tmp_path / "a.png")
     inference.predict_files(binary, tmp_path / "a.png", tmp_path / "out")
     output = predict(binary, image)[..., 0]
