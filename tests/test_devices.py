@@ -7,7 +7,7 @@ import pytest
 
 from dnzoo.data import Evaluation
 from dnzoo.training import devices
-from tests.conftest import child, has
+from tests.conftest import child, slow
 
 TRAIN = """
 import json, os, sys
@@ -71,11 +71,10 @@ print(json.dumps({
 """
 
 
+@slow
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 def test_two_devices_give_what_one_gives(tmp_path, backend):
     """BatchNorm in it: its statistics are those of the global batch. Resuming too."""
-    if backend == "jax" and not has("jax"):
-        pytest.skip("make test-all needs jax")
     done = child(TRAIN, tmp_path, env={"KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": ""})
     assert "On 2 devices, 2 images a step on each." in done.stdout
     found = json.loads(done.stdout.strip().splitlines()[-1])

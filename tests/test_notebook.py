@@ -5,11 +5,12 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, slow
 
 SMALL = "image_size, head_epochs, epochs = 32, 2, 2"
 
 
+@slow
 def test_transfer(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))

@@ -56,7 +56,7 @@ def result(folder):
 
 @pytest.mark.parametrize(
     ("tuner", "count", "kills"),
-    [("bayesian", 4, 4), pytest.param("hyperband", 2, 2, marks=slow)],
+    [("bayesian", 3, 3), pytest.param("hyperband", 2, 2, marks=slow)],
 )
 def test_killed_and_started_again_comes_to_the_same_trials(tmp_path, tuner, count, kills):
     context = multiprocessing.get_context("forkserver")
@@ -138,3 +138,33 @@ def test_a_diverging_trial_is_no_winner(tmp_path, monkeypatch):
     rows = tune(Config(out=str(tmp_path), tune=8), lambda config: (None, None), search_space)
     assert len(rows) == 8 and any(row["score"] is None for row in rows)
     assert json.loads((tmp_path / "best.json").read_text())["filters"] != [2, 4]
+
+
+def test_the_bayesian_part_goes_on_to_the_same_trials(tmp_path, monkeypatch):
+    """Past its random first trials too: what is proposed depends on all scores before."""
+    from types import SimpleNamespace
+
+    calls = []
+
+    def train(config, task, build, out):
+        calls.append(out)
+        if len(calls) in (3, 9):
+            raise KeyboardInterrupt
+        score = -abs(config.learning_rate - 0.01) - config.filters[0] / 100
+        return None, SimpleNamespace(best=score, history=[{}], seconds=1.0)
+
+    monkeypatch.setattr(sys.modules[tune.__module__], "train", train)
+
+    def search_12(folder):
+        config = Config(out=str(tmp_path / folder), tune=12)
+        return tune(config, lambda config: (None, None), search_space)
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            search_12("killed")
+    killed = search_12("killed")
+    assert len(calls) == 14
+    assert search_12("straight") == killed
+    # and it has learned something: its own proposals beat the six random ones
+    scores = [row["score"] for row in killed]
+    assert max(scores[6:]) > max(scores[:6])
