@@ -56,7 +56,7 @@ def result(folder):
 
 @pytest.mark.parametrize(
     ("tuner", "count", "kills"),
-    [("bayesian", 3, 3), pytest.param("hyperband", 2, 2, marks=slow)],
+    [("bayesian", 3, 3), pytest.param("hyperband", 3, 3, marks=slow)],
 )
 def test_killed_and_started_again_comes_to_the_same_trials(tmp_path, tuner, count, kills):
     context = multiprocessing.get_context("forkserver")
@@ -91,7 +91,7 @@ def test_killed_and_started_again_comes_to_the_same_trials(tmp_path, tuner, coun
     assert not list(killed.rglob("last.npz"))
     # the settings are a config that trains
     config = Config(**{k: tuple(v) if isinstance(v, list) else v for k, v in best.items()})
-    assert config.epochs == 2 and config.tune == 0
+    assert config.epochs == (count if tuner == "hyperband" else 2) and config.tune == 0
 
 
 def test_another_search_is_refused(tmp_path):
