@@ -35,7 +35,7 @@ test-all: $(INSTALLED_ALL)
 	@DNZOO_TEST_ALL=1 $(PYTHON) -m pytest
 
 soak: $(INSTALLED)
-	@echo "Killing a run 100 times in each precision: 10 minutes on 2 cores."
+	@echo "Killing a run 100 times in each precision: 5 to 10 minutes on 2 cores."
 	@DNZOO_TEST_ALL=1 DNZOO_KILLS=100 $(PYTHON) -m pytest tests/test_interruption.py -k killed
 
 lint: $(INSTALLED)
