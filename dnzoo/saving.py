@@ -190,8 +190,10 @@ def _write(meta, weights, path, overwrite):
     with files.new_folder(path, overwrite) as folder:
         logger, level = tf.get_logger(), tf.get_logger().level
         logger.setLevel("WARNING")  # it would name the temporary folder
-        tf.saved_model.save(module, str(folder), signatures={"serving_default": module.serve})
-        logger.setLevel(level)
+        try:
+            tf.saved_model.save(module, str(folder), signatures={"serving_default": module.serve})
+        finally:
+            logger.setLevel(level)
         data, offset, places = (folder / VARIABLES).read_bytes(), 0, []
         for weight, value in zip(model.weights, weights):
             offset = data.find(np.ascontiguousarray(value, "<f4").tobytes(), offset)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dnzoo.data import cutouts, segmentation
+from dnzoo.data import cutouts, garments, segmentation
 from dnzoo.data.cutouts import Cutouts
 from dnzoo.data.scenes import SPLITS, assemble
 
@@ -99,6 +99,12 @@ def test_fashion_scenes_without_classes(tmp_path):
     data = segmentation.fashion_scenes(tmp_path, 32, 12, 3, 3, without=("bag", "t-shirt"))
     assert len(data.class_names) == 9 and "bag" not in data.class_names
     assert max(masks.max() for _, masks in data.splits.values()) <= 8
+
+
+@pytest.mark.parametrize("without", [("hat",), ("background",), garments.CLASS_NAMES[1:]])
+def test_classes_to_leave_out_must_be_there(tmp_path, without):
+    with pytest.raises(ValueError, match=r"--without .* some, but not all, of t-shirt, trouser"):
+        segmentation.fashion_scenes(tmp_path, 32, 12, 3, 3, without=without)
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,13 @@ class _Scenes(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     homepage = licence = None
 
     def _class_names(self):
-        return [n for n in self._all_class_names() if n not in self.builder_config.without]
+        known, without = self._all_class_names(), self.builder_config.without
+        unknown = [name for name in without if name not in known[1:]]
+        if unknown or {*known[1:]} == {*without}:
+            raise ValueError(
+                f"--without {' '.join(without)}: name some, but not all, of {', '.join(known[1:])}."
+            )
+        return [name for name in known if name not in without]
 
     def _info(self):
         size, names = self.builder_config.size, self._class_names()

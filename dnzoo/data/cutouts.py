@@ -60,7 +60,6 @@ class Cutouts:
     """
 
     def __init__(self, cutouts=None, backgrounds=None, seed=0):
-        self.seed = seed
         classes = _stamps() if cutouts is None else _sub_folders(cutouts)
         photographs = _photographs(backgrounds)
         self.class_names = ("background", *classes)

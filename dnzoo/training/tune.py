@@ -136,7 +136,8 @@ def _trial(config, setup, search_space, hyperparameters, rows, out):
     task, build = setup(trial)
     keras.utils.clear_session()
     try:
-        _, notes = train(trial, task, build, folder)
+        with files.owned(folder):  # removes what a killed process left half written
+            _, notes = train(trial, task, build, folder)
         ended = {"score": notes.best, "epochs": len(notes.history), "seconds": notes.seconds}
     except FloatingPointError as error:
         print(error)

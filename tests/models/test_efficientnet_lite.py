@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from sklearn.datasets import load_sample_image
 
 from dnzoo import load, pretrained, unet
 from dnzoo.models.efficientnet_lite import PRETRAINED, efficientnet_lite0
@@ -23,8 +24,7 @@ def test_parameters():
 @pytest.mark.parametrize(("photograph", "expected"), [("china.jpg", 698), ("flower.jpg", 985)])
 def test_photographs(photograph, expected):
     """ImageNet's palace and daisy, as the network's authors' own weights say."""
-    datasets = pytest.importorskip("sklearn.datasets")
-    image = datasets.load_sample_image(photograph)[40:400, 140:500]
+    image = load_sample_image(photograph)[40:400, 140:500]
     image = keras.ops.image.resize(image.astype("float32"), (224, 224))
     assert int(np.argmax(load(PRETRAINED)(image[None]))) == expected
 
