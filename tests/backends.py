@@ -45,12 +45,15 @@ class Case:
             if weight.path.endswith(("gamma", "variance")):
                 value = 1 + abs(value)
             weight.assign(value)
-        output = keras.ops.convert_to_numpy(self.run(layer))
-        return {"output": output, **gradients(layer, self.inputs(), self.cotangent, training=True)}
+        outputs = keras.tree.flatten(self.run(layer))
+        outputs = [keras.ops.convert_to_numpy(output) for output in outputs]
+        return {"output": outputs, **gradients(layer, self.inputs(), self.cotangent, training=True)}
 
 
 def gradients(layer, inputs, cotangent, training=False, jit_compile=False):
     """Gradients of <output, cotangent> for trainable weights and inputs, and the state after.
+
+    Of several outputs the first counts.
 
     Returns:
         {"weights": [...], "inputs": [...], "state": [...]}, numpy arrays.
@@ -74,7 +77,7 @@ def _tensorflow(layer, inputs, cotangent, keywords, jit_compile):
     def compute():
         with tf.GradientTape() as tape:
             tape.watch(inputs)
-            output = layer(inputs, **keywords)
+            output = keras.tree.flatten(layer(inputs, **keywords))[0]
             total = tf.reduce_sum(tf.cast(output, "float32") * cotangent(output.shape))
         weights = [weight.value for weight in layer.trainable_weights]
         return tape.gradient(total, [weights, inputs])
@@ -88,11 +91,13 @@ def _jax(layer, inputs, cotangent, keywords, jit_compile):
 
     def total(trainable, inputs, rest):
         output, rest = layer.stateless_call(trainable, rest, inputs, **keywords)
+        output = keras.tree.flatten(output)[0]
         return (output.astype("float32") * cotangent(output.shape)).sum(), rest
 
     trainable = [v.value for v in layer.trainable_variables]
     rest = [v.value for v in layer.non_trainable_variables]
-    (weights, of_inputs), rest = jax.grad(total, (0, 1), has_aux=True)(trainable, inputs, rest)
+    compute = jax.jit(jax.grad(total, (0, 1), has_aux=True))
+    (weights, of_inputs), rest = compute(trainable, inputs, rest)
     assert len(layer.non_trainable_variables) == len(layer.non_trainable_weights)  # no seeds
     return weights, of_inputs, rest
 
@@ -101,7 +106,7 @@ def _torch(layer, inputs, cotangent, keywords, jit_compile):
     import torch
 
     inputs = keras.tree.map_structure(lambda x: torch.tensor(x, requires_grad=True), inputs)
-    output = layer(inputs, **keywords)
+    output = keras.tree.flatten(layer(inputs, **keywords))[0]
     (output.float() * torch.tensor(cotangent(tuple(output.shape)))).sum().backward()
     weights = [weight.value.grad for weight in layer.trainable_weights]
     of_inputs = keras.tree.map_structure(lambda x: x.grad, inputs)

@@ -20,13 +20,17 @@ class LayerConformance(Case):
     """`build`: makes a fresh layer. `shapes`: of its input (or a list, one an input), with batch."""
 
     without_gradient = ()  # inputs, by number, of which only the shape counts
+    sizes_follow_inputs = True
     jit_tolerance = 1e-5
     mixed_tolerance = 0.05  # of the largest output: bfloat16 has 8 bits
 
     def test_shape(self):
         layer = self.build()
-        spec = layer.compute_output_shape(self.shapes)
-        assert tuple(self.run(layer).shape) == tuple(spec)
+        outputs = keras.tree.flatten(self.run(layer))
+        inputs = keras.tree.map_shape_structure(lambda s: keras.Input(s[1:], s[0]), self.shapes)
+        specs = keras.tree.flatten(self.build()(inputs))
+        assert [tuple(output.shape) for output in outputs] == [tuple(spec.shape) for spec in specs]
+        assert [output.dtype for output in outputs] == [spec.dtype for spec in specs]
 
     def test_dynamic_sizes(self):
         """One model with free height and width gives the same at run time."""
@@ -35,8 +39,9 @@ class LayerConformance(Case):
         )
         layer = self.build()
         model = keras.Model(inputs, layer(inputs))
-        free = model.output.shape[1:-1]
-        assert all(size is None for size in free)
+        if self.sizes_follow_inputs:
+            free = keras.tree.flatten(model.output)[0].shape[1:-1]
+            assert all(size is None for size in free)
         import tensorflow as tf
 
         specs = keras.tree.map_structure(
@@ -44,24 +49,40 @@ class LayerConformance(Case):
         )
         dynamic = tf.function(model, input_signature=[specs])
         given = self.inputs()
-        assert np.allclose(dynamic(given), layer(given), atol=1e-6)
+        for found, expected in zip(*map(keras.tree.flatten, (dynamic(given), layer(given)))):
+            assert np.allclose(found, expected, atol=1e-6)
+
+    def test_channels_first(self):
+        layer = self.build()
+        config = layer.get_config()
+        if config.get("data_format") != "channels_last":
+            return  # a layer that has one format only
+        expected = np.moveaxis(np.asarray(self.run(layer)), -1, 1)
+        first = type(layer).from_config({**config, "data_format": "channels_first"})
+        x = np.moveaxis(self.inputs(), -1, 1)
+        first.build(x.shape)
+        first.set_weights(layer.get_weights())
+        assert first.compute_output_shape(x.shape) == expected.shape
+        assert np.allclose(first(x), expected, atol=1e-5)
 
     def test_config(self):
         layer = self.build()
         config = json.loads(json.dumps(layer.get_config()))
-        again = type(layer).from_config(config)
+        again = type(layer).from_config(dict(config))
         assert json.loads(json.dumps(again.get_config())) == config
-        expected = self.run(layer)
+        expected = keras.tree.flatten(self.run(layer))
         self.run(again)
         again.set_weights(layer.get_weights())
-        assert np.array_equal(again(self.inputs()), expected)
+        for a, b in zip(keras.tree.flatten(self.run(again)), expected, strict=True):
+            assert np.array_equal(a, b)
 
     def test_save_and_load(self, tmp_path):
         inputs = keras.tree.map_shape_structure(lambda s: keras.Input(s[1:]), self.shapes)
         model = keras.Model(inputs, self.build()(inputs))
         model.save(tmp_path / "layer.keras")
         loaded = keras.models.load_model(tmp_path / "layer.keras")
-        assert np.array_equal(loaded(self.inputs()), model(self.inputs()))
+        outputs = (keras.tree.flatten(net(self.inputs())) for net in (loaded, model))
+        assert all(np.array_equal(a, b) for a, b in zip(*outputs, strict=True))
 
     def test_gradient_reaches_every_weight(self):
         layer = self.build()
@@ -77,10 +98,10 @@ class LayerConformance(Case):
         expected = self.build()
         self.run(expected), self.run(layer)
         layer.set_weights(expected.get_weights())
-        output = layer(self.inputs())
+        output = keras.tree.flatten(self.run(layer))[0]
         assert keras.backend.standardize_dtype(output.dtype) == "bfloat16"
         assert all(weight.dtype == "float32" for weight in layer.weights)
-        exact = np.asarray(expected(self.inputs()))
+        exact = np.asarray(keras.tree.flatten(self.run(expected))[0])
         error = np.abs(keras.ops.convert_to_numpy(keras.ops.cast(output, "float32")) - exact).max()
         assert error <= self.mixed_tolerance * max(np.abs(exact).max(), 1)
         found = gradients(layer, self.inputs(), self.cotangent)

@@ -1,17 +1,24 @@
-"""Attention in decoders."""
+"""Attention in decoders. Channels are last."""
 
 import keras
 from keras import ops
 
-from dnzoo.layers import geometry
+from dnzoo.layers.base import SpatialLayer
+
+
+def pointwise(layer, filters, name, **kwargs):
+    """A 1x1 convolution inside `layer`."""
+    return keras.layers.Conv2D(
+        filters, 1, data_format="channels_last", dtype=layer.dtype_policy, name=name, **kwargs
+    )
 
 
 @keras.saving.register_keras_serializable("dnzoo")
-class AttentionGate(keras.layers.Layer):
+class AttentionGate(SpatialLayer):
     """Weigh a skip connection by what the decoder looks for (Oktay et al. 2018, arXiv:1804.03999).
 
     `[x, skip]`, both (N, H, W, ·), gives `skip * sigmoid(w · relu(W_x x + W_s skip + b) + c)`, one
-    weight a pixel. Channels are last.
+    weight a pixel.
 
     Args:
         filters: width of the comparison; None: half the skip's channels.
@@ -23,27 +30,17 @@ class AttentionGate(keras.layers.Layer):
 
     def __init__(self, filters=None, **kwargs):
         super().__init__(**kwargs)
-        self.filters = filters and geometry.as_tuple(filters, 1, "filters", 1)[0]
+        self.filters = None if filters is None else self._integer("filters", filters)
 
     def build(self, input_shape):
         x, skip = input_shape
         filters = self.filters or max(skip[-1] // 2, 1)
-        self.look = self._pointwise(filters, "look", use_bias=True)
-        self.offer = self._pointwise(filters, "offer", use_bias=False)
-        self.weight = self._pointwise(1, "weight", use_bias=True)
+        self.look = pointwise(self, filters, "look")
+        self.offer = pointwise(self, filters, "offer", use_bias=False)
+        self.weight = pointwise(self, 1, "weight")
         self.look.build(x)
         self.offer.build(skip)
         self.weight.build((*skip[:-1], filters))
-
-    def _pointwise(self, filters, name, use_bias):
-        return keras.layers.Conv2D(
-            filters,
-            1,
-            data_format="channels_last",
-            use_bias=use_bias,
-            dtype=self.dtype_policy,
-            name=name,
-        )
 
     def call(self, inputs):
         x, skip = inputs
@@ -54,3 +51,115 @@ class AttentionGate(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "filters": self.filters}
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class SqueezeExcite(SpatialLayer):
+    """Weigh the channels by what the whole image holds (Hu et al. 2018, arXiv:1709.01507).
+
+    `x * sigmoid(W_2 relu(W_1 mean(x)))`, (N, H, W, C) -> (N, H, W, C).
+
+    Args:
+        ratio: W_1 puts out C / ratio channels, at least one.
+
+    Raises:
+        ValueError: for an illegal argument.
+
+    Example:
+        >>> SqueezeExcite()(keras.ops.ones((1, 4, 4, 32))).shape
+        TensorShape([1, 4, 4, 32])
+    """
+
+    def __init__(self, ratio=16, **kwargs):
+        super().__init__(**kwargs)
+        self.ratio = self._integer("ratio", ratio)
+
+    def build(self, input_shape):
+        depth = input_shape[-1]
+        self.squeeze = pointwise(self, max(depth // self.ratio, 1), "squeeze", activation="relu")
+        self.excite = pointwise(self, depth, "excite", activation="sigmoid")
+        self.squeeze.build(input_shape)
+        self.excite.build((*input_shape[:-1], self.squeeze.filters))
+
+    def call(self, inputs):
+        return inputs * self.excite(self.squeeze(ops.mean(inputs, axis=(1, 2), keepdims=True)))
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
+
+    def get_config(self):
+        return {**super().get_config(), "ratio": self.ratio}
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class SelfAttention2D(SpatialLayer):
+    """Every pixel looks at every other (SAGAN; Zhang et al. 2019, arXiv:1805.08318).
+
+    `x + gamma W_o softmax(q k^T) v` with 1x1 convolutions q, k, v, W_o; gamma is learned and starts
+    at 0, so that the layer starts as the identity. (N, H, W, C) -> (N, H, W, C).
+
+    Args:
+        ratio: q and k have C / ratio channels, at least one; v has C / 2.
+        chunk: None: all pixels at once, which takes memory for (H W)² weights. An integer: so many
+            pixels at a time look at all others, and the weights are computed again in the
+            backward pass: memory for chunk * H W weights, with the same result.
+
+    Raises:
+        ValueError: for an illegal argument.
+
+    Example:
+        >>> SelfAttention2D(chunk=8)(keras.ops.ones((1, 4, 4, 32))).shape
+        TensorShape([1, 4, 4, 32])
+    """
+
+    def __init__(self, ratio=8, chunk=None, **kwargs):
+        super().__init__(**kwargs)
+        self.ratio = self._integer("ratio", ratio)
+        self.chunk = None if chunk is None else self._integer("chunk", chunk)
+
+    def build(self, input_shape):
+        depth = input_shape[-1]
+        self.query = pointwise(self, max(depth // self.ratio, 1), "query")
+        self.key = pointwise(self, max(depth // self.ratio, 1), "key")
+        self.value = pointwise(self, max(depth // 2, 1), "value")
+        self.out = pointwise(self, depth, "out")
+        for layer in (self.query, self.key, self.value):
+            layer.build(input_shape)
+        self.out.build((*input_shape[:-1], self.value.filters))
+        self.gamma = self.add_weight(name="gamma", shape=(), initializer="zeros")
+
+    def call(self, inputs):
+        batch, height, width, _ = ops.shape(inputs)
+        query, key, value = (
+            ops.reshape(layer(inputs), (batch, height * width, layer.filters))
+            for layer in (self.query, self.key, self.value)
+        )
+        if self.chunk is None:
+            found = attend(query, key, value)
+        else:
+            found = attend_in_chunks(query, key, value, self.chunk)
+        found = ops.reshape(found, (batch, height, width, self.value.filters))
+        return inputs + self.gamma * self.out(found)
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
+
+    def get_config(self):
+        return {**super().get_config(), "ratio": self.ratio, "chunk": self.chunk}
+
+
+def attend(query, key, value):
+    """softmax(q k^T) v of (N, P, ·); the softmax in float32."""
+    scores = ops.cast(ops.matmul(query, ops.transpose(key, (0, 2, 1))), "float32")
+    return ops.matmul(ops.cast(ops.softmax(scores, axis=-1), value.dtype), value)
+
+
+def attend_in_chunks(query, key, value, chunk):
+    """`attend`, for `chunk` rows of `query` at a time, recomputed in the backward pass."""
+    batch, pixels, depth = ops.shape(query)
+    query = ops.pad(query, [(0, 0), (0, (-pixels) % chunk), (0, 0)])
+    query = ops.reshape(query, (batch, -1, chunk, depth))
+    recomputed = keras.remat(attend)
+    found = ops.map(lambda part: recomputed(part, key, value), ops.moveaxis(query, 1, 0))
+    found = ops.reshape(ops.moveaxis(found, 0, 1), (batch, -1, value.shape[-1]))
+    return found[:, :pixels]

@@ -7,36 +7,33 @@ known only at run time. "Transposed" sizes follow two rules, because two are in 
 * integer padding follows the formula `S (H - 1) + K - 2 P + O_P` (PyTorch's, and the papers').
 
 They agree for "valid" and `P = 0` whenever `K >= S`; below that Keras adds `S - K` more rows.
+K is what a kernel of k taps reaches over: `D (k - 1) + 1` with the dilation rate D.
 """
 
 from numbers import Integral
 
-import keras
 from keras import ops
 
+DATA_FORMATS = ("channels_last", "channels_first")
 
-def as_tuple(value, rank, argument, minimum=0):
-    """`value` as a tuple of `rank` ints, each at least `minimum`; `argument` is named in the error."""
+
+def as_tuple(value, rank, argument, minimum=0, owner=None):
+    """`value` as a tuple of `rank` ints, each at least `minimum`.
+
+    The error names `argument`, and the class `owner` that was given it.
+    """
     values = tuple(value) if isinstance(value, (tuple, list)) else (value,) * rank
     legal = all(
         isinstance(v, Integral) and not isinstance(v, bool) and v >= minimum for v in values
     )
     if len(values) != rank or not legal:
+        whose = f"{owner}: " if owner else ""
         several = f" or {rank} integers, each" if rank > 1 else ","
         raise ValueError(
-            f"{argument} must be an integer{several} at least {minimum}; got {argument}={value!r}."
+            f"{whose}{argument} must be an integer{several} at least {minimum}; "
+            f"got {argument}={value!r}."
         )
     return tuple(int(v) for v in values)
-
-
-def checked_data_format(data_format):
-    """`data_format`, or Keras's setting for None; ValueError for anything but the two there are."""
-    data_format = keras.config.image_data_format() if data_format is None else data_format
-    if data_format not in ("channels_last", "channels_first"):
-        raise ValueError(
-            f'data_format must be "channels_last" or "channels_first"; got {data_format!r}.'
-        )
-    return data_format
 
 
 def spatial_axes(rank, data_format):
@@ -62,28 +59,46 @@ def batch_shape(batch, spatial, depth, data_format):
     return (batch, depth, *spatial)
 
 
-def conv_transpose_size(size, kernel, stride, padding, output_padding=None):
-    """Rows out of a transposed convolution (see the module's text for the two rules).
+def reach(kernel, dilation):
+    """K, the rows that a kernel of `kernel` taps spans."""
+    return dilation * (kernel - 1) + 1
 
-    `padding`: "valid", "same" or an integer P. `output_padding`: integer, or None for Keras's
-    default size (string padding) or 0 (integer padding).
-    """
+
+def conv_size(size, kernel, stride=1, padding="valid", dilation=1):
+    """Rows out of a convolution or pooling; `padding` is "valid", "same" or an integer P."""
     if size is None:
         return None
-    if isinstance(padding, int):
-        return stride * (size - 1) + kernel - 2 * padding + (output_padding or 0)
-    if output_padding is None:
-        return size * stride + (max(kernel - stride, 0) if padding == "valid" else 0)
-    trimmed = 2 * (kernel // 2) if padding == "same" else 0
-    return stride * (size - 1) + kernel - trimmed + output_padding
+    if padding == "same":
+        return -(-size // stride)
+    total = 2 * padding if isinstance(padding, int) else 0
+    return (size + total - reach(kernel, dilation)) // stride + 1
 
 
-def conv_transpose_missing(kernel, stride, padding, output_padding):
-    """Rows that a "valid" transposed convolution lacks at the end for integer `padding`; or 0.
+def conv_transpose_window(kernel, stride, padding, output_padding=None, dilation=1):
+    """(first, extra): which rows of the whole scatter sum a transposed convolution puts out.
 
-    Keras's "valid" gives `S (H - 1) + max(K, S)` rows, of which `padding` are cut off in front.
+    The sum has rows 0 to S (H - 1) + K - 1. Out come `S (H - 1) + extra` of them from row `first`
+    on, zeros where they lie beyond the end.
+
+    Args:
+        padding: "valid", "same" or an integer P.
+        output_padding: O_P; None: 0 for integer padding, Keras's choice for the others.
     """
-    return max(kernel - padding + output_padding - max(kernel, stride), 0)
+    span = reach(kernel, dilation)
+    if isinstance(padding, int):
+        return padding, span - 2 * padding + (output_padding or 0)
+    if padding == "valid":
+        return 0, max(span, stride) if output_padding is None else span + output_padding
+    extra = stride if output_padding is None else span % 2 + output_padding
+    return max(span - extra, 0) // 2, extra
+
+
+def conv_transpose_size(size, kernel, stride, padding, output_padding=None, dilation=1):
+    """Rows out of a transposed convolution (see the module's text for the two rules)."""
+    if size is None:
+        return None
+    _, extra = conv_transpose_window(kernel, stride, padding, output_padding, dilation)
+    return stride * (size - 1) + extra
 
 
 def crop(x, before, sizes, data_format):
@@ -96,11 +111,26 @@ def crop(x, before, sizes, data_format):
     return x if all(part == slice(None) for part in window) else x[tuple(window)]
 
 
-def pad_end(x, rows, data_format):
-    """Append `rows` rows of zeros to each spatial axis."""
-    if not any(rows):
-        return x
-    widths = [(0, 0)] * len(x.shape)
-    for axis, count in zip(spatial_axes(len(rows), data_format), rows):
-        widths[axis] = (0, count)
-    return ops.pad(x, widths)
+def pad_or_crop(x, before, after, data_format):
+    """Add rows of zeros before and after each spatial axis; negative numbers take rows away."""
+    axes = spatial_axes(len(before), data_format)
+    widths, window = [(0, 0)] * len(x.shape), [slice(None)] * len(x.shape)
+    for axis, first, last in zip(axes, before, after):
+        widths[axis] = (max(first, 0), max(last, 0))
+        window[axis] = slice(max(-first, 0), min(last, 0) or None)
+    x = x if all(part in (slice(None), slice(0, None)) for part in window) else x[tuple(window)]
+    return ops.pad(x, widths) if any(width != (0, 0) for width in widths) else x
+
+
+def per_axis(x, axis, function):
+    """`function` of (lead, size, trail) -> (lead, size', trail), along one axis of `x`.
+
+    TensorFlow pads and slices at most six dimensions: one axis at a time serves all ranks.
+    """
+    shape = list(ops.shape(x))
+    before, after = shape[:axis], shape[axis + 1 :]
+    trail = 1
+    for extent in after:
+        trail = trail * extent
+    x = function(ops.reshape(x, (-1, shape[axis], trail)))
+    return ops.reshape(x, (*before, ops.shape(x)[1], *after))

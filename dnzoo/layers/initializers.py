@@ -1,7 +1,10 @@
 """Kernel initialisers for upsampling layers."""
 
 import keras
+import numpy as np
 from keras import ops
+
+from dnzoo.layers import geometry
 
 
 @keras.saving.register_keras_serializable("dnzoo")
@@ -13,7 +16,7 @@ class ICNR(keras.initializers.Initializer):
 
     Args:
         initializer: the initialiser of the kernel that is repeated: a name or an object.
-        scale: the block size of the pixel shuffle that follows.
+        scale: the block size of the pixel shuffle that follows, at least 1.
 
     Raises:
         ValueError: when the kernel's channels are no multiple of `scale ** rank`.
@@ -26,7 +29,7 @@ class ICNR(keras.initializers.Initializer):
 
     def __init__(self, initializer="glorot_uniform", scale=2):
         self.initializer = keras.initializers.get(initializer)
-        self.scale = scale
+        self.scale = geometry.as_tuple(scale, 1, "scale", 1, "ICNR")[0]
 
     def __call__(self, shape, dtype=None):
         copies = self.scale ** (len(shape) - 2)
@@ -43,3 +46,39 @@ class ICNR(keras.initializers.Initializer):
             "initializer": keras.initializers.serialize(self.initializer),
             "scale": self.scale,
         }
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class Bilinear(keras.initializers.Initializer):
+    """Bilinear upsampling as the kernel of a transposed convolution (Long et al. 2015, arXiv:1411.4038).
+
+    For a kernel (k, ..., out / groups, in), any rank: each channel in goes to one channel out. With
+    `kernel_size = 2 S - S % 2`, `strides = S` and `padding = (kernel_size - S) / 2`, the layer equals
+    bilinear upsampling by S inside the border.
+
+    Raises:
+        ValueError: when the channels in are no multiple of the channels out, or the kernel has
+            no spatial dimension.
+
+    Example:
+        >>> Bilinear()((4, 4, 1, 1))[1, :, 0, 0].numpy()
+        array([0.1875, 0.5625, 0.5625, 0.1875], dtype=float32)
+    """
+
+    def __call__(self, shape, dtype=None):
+        *taps, out, depth = shape
+        if not taps or depth % out:
+            raise ValueError(
+                "Bilinear: the kernel must be (k, ..., out / groups, in), with channels in a multiple "
+                f"of the channels out; got the shape {tuple(shape)}."
+            )
+        kernel = np.equal(np.arange(depth) % out, np.arange(out)[:, None]).astype("float64")
+        for size in reversed(taps):
+            factor = (size + 1) // 2
+            centre = factor - 1 if size % 2 else factor - 0.5
+            weights = 1 - np.abs(np.arange(size) - centre) / factor
+            kernel = weights.reshape(-1, *[1] * kernel.ndim) * kernel
+        return ops.convert_to_tensor(kernel, dtype or keras.config.floatx())
+
+    def get_config(self):
+        return {}

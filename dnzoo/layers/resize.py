@@ -1,65 +1,143 @@
-"""Resizing by an integer factor, followed by a convolution."""
+"""Resizing, and resizing followed by a convolution."""
+
+from numbers import Real
 
 import keras
-from keras import ops
 
 from dnzoo.layers import geometry
-
-KERNELS = {  # interpolation: (half width, weight as a function of the distance)
-    "bilinear": (1.0, lambda d: 1.0 - d),
-    # Keys 1981 with a = -0.5, as Pillow, TensorFlow and JAX have it; PyTorch's is a = -0.75.
-    "bicubic": (
-        2.0,
-        lambda d: ops.where(
-            d < 1.0,
-            (1.5 * d - 2.5) * d * d + 1.0,
-            ((-0.5 * d + 2.5) * d - 4.0) * d + 2.0,
-        ),
-    ),
-}
-INTERPOLATIONS = ("nearest", *KERNELS)
+from dnzoo.layers.base import SpatialLayer, UpsamplingConv
+from dnzoo.layers.interpolation import INTERPOLATIONS, resize, target_size
 
 
-def interpolation_matrix(size, scale, interpolation):
-    """The matrix (scale * size, size) that enlarges one axis, with half-pixel centres.
+class Resize(SpatialLayer):
+    """Resizing of any rank; the public subclasses fix the rank."""
 
-    Weights of pixels beyond the border are dropped and each row is normalised to 1.
+    def __init__(
+        self,
+        scale=None,
+        size=None,
+        interpolation="nearest",
+        antialias=False,
+        cubic_coefficient=-0.5,
+        data_format=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if (scale is None) == (size is None):
+            raise ValueError(
+                f"{type(self).__name__}: give scale or size, one of the two; "
+                f"got scale={scale!r}, size={size!r}."
+            )
+        self.scale = None if scale is None else self._scales(scale)
+        self.size = None if size is None else self._integers("size", size)
+        legal = tuple(INTERPOLATIONS[self.rank])
+        self.interpolation = self._one_of("interpolation", interpolation, legal)
+        self.antialias = antialias
+        self.cubic_coefficient = self._one_of("cubic_coefficient", cubic_coefficient, (-0.5, -0.75))
+        if antialias and (interpolation == "nearest" or cubic_coefficient != -0.5):
+            raise ValueError(
+                f"{type(self).__name__}: antialias goes with linear interpolation and with "
+                f"cubic_coefficient=-0.5; got interpolation={interpolation!r}, "
+                f"cubic_coefficient={cubic_coefficient}."
+            )
+        self.data_format = self._data_format(data_format)
+
+    def _scales(self, scale):
+        scales = tuple(scale) if isinstance(scale, (tuple, list)) else (scale,) * self.rank
+        legal = all(
+            isinstance(s, Real) and not isinstance(s, bool) and 0 < s < float("inf") for s in scales
+        )
+        if len(scales) != self.rank or not legal:
+            raise ValueError(
+                f"{type(self).__name__}: scale must be a positive number, or {self.rank} of them; "
+                f"got scale={scale!r}."
+            )
+        return tuple(int(s) if s == int(s) else float(s) for s in scales)
+
+    def call(self, inputs):
+        return resize(
+            inputs,
+            self.interpolation,
+            self.data_format,
+            self.scale,
+            self.size,
+            self.antialias,
+            self.cubic_coefficient,
+        )
+
+    def compute_output_shape(self, input_shape):
+        sizes = self.size
+        if sizes is None:
+            given = geometry.spatial_shape(input_shape, self.data_format)
+            sizes = tuple(target_size(*pair) for pair in zip(given, self.scale))
+            if 0 in sizes:
+                raise ValueError(
+                    f"{type(self).__name__}: scale={self.scale} leaves {sizes} rows of the input "
+                    f"{tuple(input_shape)}. Use a larger scale or input."
+                )
+        depth = geometry.channels(input_shape, self.data_format)
+        return geometry.batch_shape(input_shape[0], sizes, depth, self.data_format)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "scale": self.scale,
+            "size": self.size,
+            "interpolation": self.interpolation,
+            "antialias": self.antialias,
+            "cubic_coefficient": self.cubic_coefficient,
+            "data_format": self.data_format,
+        }
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class Resize1D(Resize):
+    """Resize (N, H, C): `Resize2D` for one dimension; interpolation "nearest" or "linear"."""
+
+    rank = 1
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class Resize2D(Resize):
+    """Resize (N, H, W, C) by a factor or to a size, with half-pixel centres.
+
+    Output row i lies at `(i + 1/2) H / H' - 1/2` of the input, for every interpolation: as in Pillow,
+    TensorFlow, JAX, and PyTorch with `align_corners=False` (whose nearest is "nearest-exact").
+
+    Args:
+        scale: a positive number, or one an axis: H' = H * scale, rounded down.
+        size: or the rows out: an integer, or one an axis.
+        interpolation: "nearest", "bilinear" or "bicubic".
+        antialias: stretch the kernel when shrinking, as Pillow does.
+        cubic_coefficient: of the bicubic kernel. -0.5 (Pillow, TensorFlow, JAX): beyond the border
+            weights are dropped and the rest normalised; -0.75 (PyTorch without antialias, OpenCV):
+            the border is repeated.
+        data_format: "channels_last" or "channels_first"; None: Keras's setting.
+
+    Raises:
+        ValueError: for an illegal argument, or a scale that leaves no row.
+
+    Source: Keys 1981 (cubic).
+
+    Example:
+        >>> Resize2D(1.5, interpolation="bicubic")(keras.ops.ones((1, 5, 7, 4))).shape
+        TensorShape([1, 7, 10, 4])
     """
-    width, weight = KERNELS[interpolation]
-    target = (ops.arange(size * scale, dtype="float32") + 0.5) / scale - 0.5
-    source = ops.arange(size, dtype="float32")
-    distance = ops.abs(target[:, None] - source[None, :])
-    matrix = ops.where(distance < width, weight(distance), 0.0)
-    return matrix / ops.sum(matrix, axis=1, keepdims=True)
+
+    rank = 2
 
 
-def resize(x, scale, interpolation, data_format):
-    """Enlarge every spatial axis of `x` by the integer `scale`.
+@keras.saving.register_keras_serializable("dnzoo")
+class Resize3D(Resize):
+    """Resize (N, D, H, W, C): `Resize2D` in 3-D; interpolation "nearest" or "trilinear"."""
 
-    Nearest is a broadcast, the others are one matrix product an axis: both have gradients that
-    XLA compiles, which TensorFlow's own resizing has not (tf#57575).
-    """
-    for axis in geometry.spatial_axes(len(x.shape) - 2, data_format):
-        shape = list(ops.shape(x))
-        before, after = shape[:axis], shape[axis + 1 :]
-        size, inner = shape[axis], 1
-        for extent in after:
-            inner = inner * extent
-        if interpolation == "nearest":
-            x = ops.reshape(x, (-1, 1, inner))
-            x = ops.broadcast_to(x, (ops.shape(x)[0], scale, inner))
-        else:
-            matrix = interpolation_matrix(size, scale, interpolation)
-            x = ops.matmul(ops.cast(matrix, x.dtype), ops.reshape(x, (-1, size, inner)))
-        x = ops.reshape(x, (*before, size * scale, *after))
-    return x
+    rank = 3
 
 
-class ResizeConv(keras.layers.Layer):
-    """Resize-convolution of any rank; the public subclasses fix the rank and the convolution."""
+class ResizeConv(UpsamplingConv):
+    """Resize-convolution of any rank; the public subclasses fix the rank and the resizing."""
 
-    rank = None
-    convolution = None
+    resizing = None
 
     def __init__(
         self,
@@ -71,66 +149,70 @@ class ResizeConv(keras.layers.Layer):
         activation=None,
         use_bias=True,
         kernel_initializer="glorot_uniform",
+        size=None,
+        antialias=False,
+        cubic_coefficient=-0.5,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if interpolation not in INTERPOLATIONS:
-            raise ValueError(
-                f"{type(self).__name__}: interpolation must be one of {', '.join(INTERPOLATIONS)}; "
-                f"got interpolation={interpolation!r}."
-            )
-        self.scale = geometry.as_tuple(scale, 1, "scale", 1)[0]
-        self.interpolation = interpolation
-        self.conv = self.convolution(
-            geometry.as_tuple(filters, 1, "filters", 1)[0],
-            geometry.as_tuple(kernel_size, self.rank, "kernel_size", 1),
-            padding="same",
-            data_format=geometry.checked_data_format(data_format),
+        self.conv = self._same_conv(
+            self._integer("filters", filters),
+            kernel_size,
+            data_format,
+            kernel_initializer,
             activation=activation,
             use_bias=use_bias,
-            kernel_initializer=kernel_initializer,
-            dtype=self.dtype_policy,
-            name="conv",
         )
-        self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2)
+        self.resize = self.resizing(
+            None if size is not None else scale,
+            size,
+            interpolation,
+            antialias,
+            cubic_coefficient,
+            self.data_format,
+            dtype=self.dtype_policy,
+            name="resize",
+        )
 
     def build(self, input_shape):
-        self.conv.build(input_shape)
+        self.conv.build(self.resize.compute_output_shape(input_shape))
 
     def call(self, inputs):
-        return self.conv(resize(inputs, self.scale, self.interpolation, self.conv.data_format))
+        return self.conv(self.resize(inputs))
 
     def compute_output_shape(self, input_shape):
-        data_format = self.conv.data_format
-        spatial = geometry.spatial_shape(input_shape, data_format)
-        sizes = tuple(size and size * self.scale for size in spatial)
-        return geometry.batch_shape(input_shape[0], sizes, self.conv.filters, data_format)
+        return self.conv.compute_output_shape(self.resize.compute_output_shape(input_shape))
 
     def get_config(self):
         return {
             **super().get_config(),
             "filters": self.conv.filters,
-            "kernel_size": self.conv.kernel_size,
-            "scale": self.scale,
-            "interpolation": self.interpolation,
-            "data_format": self.conv.data_format,
-            "activation": keras.activations.serialize(self.conv.activation),
-            "use_bias": self.conv.use_bias,
+            "scale": self.resize.scale,
+            "size": self.resize.size,
+            "interpolation": self.resize.interpolation,
+            "antialias": self.resize.antialias,
+            "cubic_coefficient": self.resize.cubic_coefficient,
             "kernel_initializer": keras.initializers.serialize(self.conv.kernel_initializer),
         }
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class ResizeConv1D(ResizeConv):
+    """(N, H, C) -> (N, scale H, filters): `ResizeConv2D` for one dimension."""
+
+    rank = 1
+    resizing = Resize1D
 
 
 @keras.saving.register_keras_serializable("dnzoo")
 class ResizeConv2D(ResizeConv):
     """Resize, then convolve: (N, H, W, C) -> (N, scale H, scale W, filters) (Odena et al. 2016).
 
-    Half-pixel centres for every interpolation.
-
     Args:
         filters: channels out.
         kernel_size: of the convolution, "same" padded.
-        scale: upsampling factor, an integer of at least 1.
-        interpolation: "nearest", "bilinear" or "bicubic" (Keys with a = -0.5).
+        scale, interpolation, size, antialias, cubic_coefficient: as in `Resize2D`; `size` goes
+            before `scale`.
         data_format: "channels_last" or "channels_first"; None: Keras's setting.
         activation, use_bias, kernel_initializer: as in Keras.
 
@@ -145,4 +227,12 @@ class ResizeConv2D(ResizeConv):
     """
 
     rank = 2
-    convolution = keras.layers.Conv2D
+    resizing = Resize2D
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class ResizeConv3D(ResizeConv):
+    """(N, D, H, W, C) -> (N, scale D, scale H, scale W, filters): `ResizeConv2D` in 3-D."""
+
+    rank = 3
+    resizing = Resize3D

@@ -1,15 +1,18 @@
-"""Pixel shuffle and sub-pixel convolution."""
+"""Pixel shuffle, its inverse, and sub-pixel convolution."""
 
 import keras
 from keras import ops
 
 from dnzoo.layers import geometry
+from dnzoo.layers.base import SpatialLayer, UpsamplingConv
 from dnzoo.layers.initializers import ICNR
 
 
 def depth_to_space(x, block_size, data_format):
     """Move blocks of channels to spatial blocks, in any rank; channel order (block, block, channel)."""
     rank = len(x.shape) - 2
+    if block_size == 1:
+        return x
     if rank == 2 and data_format == "channels_last":  # TensorFlow has a kernel for this one
         return ops.depth_to_space(x, block_size, data_format=data_format)
     shape = ops.shape(x)
@@ -29,23 +32,45 @@ def depth_to_space(x, block_size, data_format):
     return ops.reshape(x, geometry.batch_shape(shape[0], sizes, depth, data_format))
 
 
-class PixelShuffle(keras.layers.Layer):
+def space_to_depth(x, block_size, data_format):
+    """The inverse of `depth_to_space`."""
+    rank = len(x.shape) - 2
+    if block_size == 1:
+        return x
+    if rank == 2 and data_format == "channels_last":
+        return ops.space_to_depth(x, block_size, data_format=data_format)
+    shape = ops.shape(x)
+    sizes = [size // block_size for size in geometry.spatial_shape(shape, data_format)]
+    depth = geometry.channels(x.shape, data_format)
+    split = [part for size in sizes for part in (size, block_size)]
+    first = 1 if data_format == "channels_last" else 2
+    space = [first + 2 * i for i in range(rank)]
+    block = [axis + 1 for axis in space]
+    x = ops.reshape(x, geometry.batch_shape(shape[0], split, depth, data_format))
+    if data_format == "channels_last":
+        x = ops.transpose(x, [0, *space, *block, 1 + 2 * rank])
+    else:
+        x = ops.transpose(x, [0, *block, 1, *space])
+    depth *= block_size**rank
+    return ops.reshape(x, geometry.batch_shape(shape[0], sizes, depth, data_format))
+
+
+class PixelShuffle(SpatialLayer):
     """Pixel shuffle of any rank; the public subclasses fix the rank."""
 
-    rank = None
+    floating = False
 
     def __init__(self, block_size=2, data_format=None, **kwargs):
         super().__init__(**kwargs)
-        self.block_size = geometry.as_tuple(block_size, 1, "block_size", 1)[0]
-        self.data_format = geometry.checked_data_format(data_format)
-        self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2)
+        self.block_size = self._integer("block_size", block_size)
+        self.data_format = self._data_format(data_format)
 
     def call(self, inputs):
         return depth_to_space(inputs, self.block_size, self.data_format)
 
     def compute_output_shape(self, input_shape):
         depth = geometry.channels(input_shape, self.data_format)
-        if depth is None or depth % self.block_size**self.rank:
+        if depth % self.block_size**self.rank:
             raise ValueError(
                 f"{type(self).__name__}: channels must be a multiple of block_size ** {self.rank} "
                 f"= {self.block_size**self.rank}; got the input shape {tuple(input_shape)}."
@@ -58,6 +83,31 @@ class PixelShuffle(keras.layers.Layer):
     def get_config(self):
         config = super().get_config()
         return {**config, "block_size": self.block_size, "data_format": self.data_format}
+
+
+class PixelUnshuffle(PixelShuffle):
+    """The inverse of pixel shuffle, of any rank; the public subclasses fix the rank."""
+
+    def call(self, inputs):
+        return space_to_depth(inputs, self.block_size, self.data_format)
+
+    def compute_output_shape(self, input_shape):
+        spatial = geometry.spatial_shape(input_shape, self.data_format)
+        if any(size is not None and size % self.block_size for size in spatial):
+            raise ValueError(
+                f"{type(self).__name__}: sizes must be multiples of block_size "
+                f"= {self.block_size}; got the input shape {tuple(input_shape)}."
+            )
+        sizes = tuple(size and size // self.block_size for size in spatial)
+        depth = geometry.channels(input_shape, self.data_format) * self.block_size**self.rank
+        return geometry.batch_shape(input_shape[0], sizes, depth, self.data_format)
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class PixelShuffle1D(PixelShuffle):
+    """Rearrange (N, H, b C) into (N, b H, C): `PixelShuffle2D` for one dimension."""
+
+    rank = 1
 
 
 @keras.saving.register_keras_serializable("dnzoo")
@@ -84,11 +134,48 @@ class PixelShuffle2D(PixelShuffle):
     rank = 2
 
 
-class SubpixelConv(keras.layers.Layer):
-    """Sub-pixel convolution of any rank; the public subclasses fix the rank and the convolution."""
+@keras.saving.register_keras_serializable("dnzoo")
+class PixelShuffle3D(PixelShuffle):
+    """Rearrange (N, D, H, W, b b b C) into (N, b D, b H, b W, C): `PixelShuffle2D` in 3-D."""
 
-    rank = None
-    convolution = None
+    rank = 3
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class PixelUnshuffle1D(PixelUnshuffle):
+    """Rearrange (N, b H, C) into (N, H, b C): undoes `PixelShuffle1D`."""
+
+    rank = 1
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class PixelUnshuffle2D(PixelUnshuffle):
+    """Rearrange (N, b H, b W, C) into (N, H, W, b b C): undoes `PixelShuffle2D`, to the bit.
+
+    Args:
+        block_size: b, at least 1.
+        data_format: "channels_last" or "channels_first"; None: Keras's setting.
+
+    Raises:
+        ValueError: when a size is no multiple of b.
+
+    Example:
+        >>> PixelUnshuffle2D(2)(keras.ops.ones((1, 6, 4, 3))).shape
+        TensorShape([1, 3, 2, 12])
+    """
+
+    rank = 2
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class PixelUnshuffle3D(PixelUnshuffle):
+    """Rearrange (N, b D, b H, b W, C) into (N, D, H, W, b b b C): undoes `PixelShuffle3D`."""
+
+    rank = 3
+
+
+class SubpixelConv(UpsamplingConv):
+    """Sub-pixel convolution of any rank; the public subclasses fix the rank."""
 
     def __init__(
         self,
@@ -99,48 +186,49 @@ class SubpixelConv(keras.layers.Layer):
         activation=None,
         use_bias=True,
         kernel_initializer="glorot_uniform",
+        icnr=True,
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.filters = geometry.as_tuple(filters, 1, "filters", 1)[0]
-        self.scale = geometry.as_tuple(scale, 1, "scale", 1)[0]
+        self.filters = self._integer("filters", filters)
+        self.scale = self._integer("scale", scale)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.conv = self.convolution(
+        self.icnr = icnr
+        self.conv = self._same_conv(
             self.filters * self.scale**self.rank,
-            geometry.as_tuple(kernel_size, self.rank, "kernel_size", 1),
-            padding="same",
-            data_format=geometry.checked_data_format(data_format),
+            kernel_size,
+            data_format,
+            ICNR(self.kernel_initializer, self.scale) if icnr else self.kernel_initializer,
             activation=activation,
             use_bias=use_bias,
-            kernel_initializer=ICNR(self.kernel_initializer, self.scale),
-            dtype=self.dtype_policy,
-            name="conv",
         )
-        self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2)
 
     def build(self, input_shape):
         self.conv.build(input_shape)
 
     def call(self, inputs):
-        return depth_to_space(self.conv(inputs), self.scale, self.conv.data_format)
+        return depth_to_space(self.conv(inputs), self.scale, self.data_format)
 
     def compute_output_shape(self, input_shape):
-        data_format = self.conv.data_format
-        spatial = geometry.spatial_shape(input_shape, data_format)
+        spatial = geometry.spatial_shape(input_shape, self.data_format)
         sizes = tuple(size and size * self.scale for size in spatial)
-        return geometry.batch_shape(input_shape[0], sizes, self.filters, data_format)
+        return geometry.batch_shape(input_shape[0], sizes, self.filters, self.data_format)
 
     def get_config(self):
         return {
             **super().get_config(),
             "filters": self.filters,
-            "kernel_size": self.conv.kernel_size,
             "scale": self.scale,
-            "data_format": self.conv.data_format,
-            "activation": keras.activations.serialize(self.conv.activation),
-            "use_bias": self.conv.use_bias,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "icnr": self.icnr,
         }
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class SubpixelConv1D(SubpixelConv):
+    """(N, H, C) -> (N, scale H, filters): `SubpixelConv2D` for one dimension."""
+
+    rank = 1
 
 
 @keras.saving.register_keras_serializable("dnzoo")
@@ -157,6 +245,7 @@ class SubpixelConv2D(SubpixelConv):
         data_format: "channels_last" or "channels_first"; None: Keras's setting.
         activation, use_bias: as in Keras.
         kernel_initializer: the initialiser that ICNR repeats.
+        icnr: False: every sub-pixel starts with a kernel of its own, as in the paper.
 
     Raises:
         ValueError: for an illegal argument.
@@ -167,4 +256,10 @@ class SubpixelConv2D(SubpixelConv):
     """
 
     rank = 2
-    convolution = keras.layers.Conv2D
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class SubpixelConv3D(SubpixelConv):
+    """(N, D, H, W, C) -> (N, scale D, scale H, scale W, filters): `SubpixelConv2D` in 3-D."""
+
+    rank = 3

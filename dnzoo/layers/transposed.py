@@ -1,12 +1,14 @@
-"""Transposed convolution."""
+"""Transposed convolution, and the same by fractional strides."""
 
 import keras
 from keras import ops
 
 from dnzoo.layers import geometry
+from dnzoo.layers.base import SpatialLayer
+from dnzoo.layers.convolution import conv_transpose, fractional_conv
 
 
-class ConvTranspose(keras.layers.Layer):
+class ConvTranspose(SpatialLayer):
     """Transposed convolution of any rank; the public subclasses fix the rank.
 
     Each input pixel is multiplied by the kernel and the products are added up where they overlap:
@@ -23,6 +25,7 @@ class ConvTranspose(keras.layers.Layer):
         padding="valid",
         output_padding=None,
         data_format=None,
+        dilation_rate=1,
         activation=None,
         use_bias=True,
         kernel_initializer="glorot_uniform",
@@ -32,21 +35,30 @@ class ConvTranspose(keras.layers.Layer):
         activity_regularizer=None,
         kernel_constraint=None,
         bias_constraint=None,
+        *,
+        groups=1,
         **kwargs,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        self.filters = geometry.as_tuple(filters, 1, "filters", 1)[0]
-        self.kernel_size = geometry.as_tuple(kernel_size, self.rank, "kernel_size", 1)
-        self.strides = geometry.as_tuple(strides, self.rank, "strides", 1)
-        if isinstance(padding, str) and padding.lower() in ("valid", "same"):
-            self.padding = padding.lower()
+        self.filters = self._integer("filters", filters)
+        self.kernel_size = self._integers("kernel_size", kernel_size)
+        self.strides = self._integers("strides", strides)
+        self.dilation_rate = self._integers("dilation_rate", dilation_rate)
+        self.groups = self._integer("groups", groups)
+        if self.filters % self.groups:
+            raise ValueError(
+                f"{type(self).__name__}: filters must be a multiple of groups; "
+                f"got filters={self.filters}, groups={self.groups}."
+            )
+        if isinstance(padding, str):
+            self.padding = self._one_of("padding", padding.lower(), ("valid", "same"))
         else:
-            self.padding = self._integer_padding(padding)
+            self.padding = self._integers("padding", padding, 0)
         self.output_padding = output_padding
         if output_padding is not None:
-            self.output_padding = geometry.as_tuple(output_padding, self.rank, "output_padding")
+            self.output_padding = self._integers("output_padding", output_padding, 0)
             self._check_output_padding()
-        self.data_format = geometry.checked_data_format(data_format)
+        self.data_format = self._data_format(data_format)
         self.activation = keras.activations.get(activation)
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
@@ -55,33 +67,26 @@ class ConvTranspose(keras.layers.Layer):
         self.bias_regularizer = keras.regularizers.get(bias_regularizer)
         self.kernel_constraint = keras.constraints.get(kernel_constraint)
         self.bias_constraint = keras.constraints.get(bias_constraint)
-        self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2)
-
-    def _integer_padding(self, padding):
-        if isinstance(padding, str):
-            raise ValueError(
-                f'{type(self).__name__}: padding must be "valid", "same" or an integer; '
-                f"got padding={padding!r}."
-            )
-        return geometry.as_tuple(padding, self.rank, "padding")
 
     def _check_output_padding(self):
-        if any(extra >= stride for extra, stride in zip(self.output_padding, self.strides)):
+        limits = [max(pair) for pair in zip(self.strides, self.dilation_rate)]
+        if any(extra >= limit for extra, limit in zip(self.output_padding, limits)):
             raise ValueError(
-                f"{type(self).__name__}: output_padding must be smaller than strides; "
-                f"got output_padding={self.output_padding}, strides={self.strides}."
+                f"{type(self).__name__}: output_padding must be smaller than strides or "
+                f"dilation_rate, whichever is larger; got output_padding={self.output_padding}, "
+                f"strides={self.strides}, dilation_rate={self.dilation_rate}."
             )
 
     def build(self, input_shape):
         depth = geometry.channels(input_shape, self.data_format)
-        if depth is None:
+        if depth % self.groups:
             raise ValueError(
-                f"{type(self).__name__}: the number of input channels must be known; "
-                f"got the input shape {tuple(input_shape)}."
+                f"{type(self).__name__}: the input channels must be a multiple of groups; "
+                f"got {depth} channels, groups={self.groups}."
             )
         self.kernel = self.add_weight(
             name="kernel",
-            shape=(*self.kernel_size, self.filters, depth),
+            shape=self._kernel_shape(depth),
             initializer=self.kernel_initializer,
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
@@ -95,23 +100,29 @@ class ConvTranspose(keras.layers.Layer):
                 constraint=self.bias_constraint,
             )
 
-    def call(self, inputs):
-        explicit = not isinstance(self.padding, str)
-        x = ops.conv_transpose(
+    def _kernel_shape(self, depth):
+        return (*self.kernel_size, self.filters // self.groups, depth)
+
+    def windows(self):
+        """(first, extra) of each axis, as `geometry.conv_transpose_window` has it."""
+        paddings = (self.padding,) * self.rank if isinstance(self.padding, str) else self.padding
+        extras = self.output_padding or (None,) * self.rank
+        axes = zip(self.kernel_size, self.strides, paddings, extras, self.dilation_rate)
+        return tuple(geometry.conv_transpose_window(*axis) for axis in axes)
+
+    def _convolve(self, inputs):
+        return conv_transpose(
             inputs,
-            self.kernel,
-            strides=self.strides,
-            padding="valid" if explicit else self.padding,
-            output_padding=None if explicit else self.output_padding,
-            data_format=self.data_format,
+            ops.convert_to_tensor(self.kernel),
+            self.strides,
+            self.windows(),
+            self.dilation_rate,
+            self.groups,
+            self.data_format,
         )
-        if explicit:
-            extras = self.output_padding or (0,) * self.rank
-            axes = zip(self.kernel_size, self.strides, self.padding, extras)
-            missing = [geometry.conv_transpose_missing(*axis) for axis in axes]
-            x = geometry.pad_end(x, missing, self.data_format)
-            given = geometry.spatial_shape(ops.shape(inputs), self.data_format)
-            x = geometry.crop(x, self.padding, self._sizes(given), self.data_format)
+
+    def call(self, inputs):
+        x = self._convolve(inputs)
         if self.use_bias:
             ones = (1,) * self.rank
             x = x + ops.reshape(
@@ -119,16 +130,12 @@ class ConvTranspose(keras.layers.Layer):
             )
         return x if self.activation is None else self.activation(x)
 
-    def _sizes(self, sizes):
-        paddings = (self.padding,) * self.rank if isinstance(self.padding, str) else self.padding
-        extras = self.output_padding or (None,) * self.rank
-        return tuple(
-            geometry.conv_transpose_size(*axis)
-            for axis in zip(sizes, self.kernel_size, self.strides, paddings, extras)
-        )
-
     def compute_output_shape(self, input_shape):
-        sizes = self._sizes(geometry.spatial_shape(input_shape, self.data_format))
+        given = geometry.spatial_shape(input_shape, self.data_format)
+        sizes = tuple(
+            None if size is None else stride * (size - 1) + extra
+            for size, stride, (_, extra) in zip(given, self.strides, self.windows())
+        )
         if any(size is not None and size < 1 for size in sizes):
             raise ValueError(
                 f"{type(self).__name__}: the input {tuple(input_shape)} is too small for "
@@ -145,6 +152,8 @@ class ConvTranspose(keras.layers.Layer):
             "padding": self.padding,
             "output_padding": self.output_padding,
             "data_format": self.data_format,
+            "dilation_rate": self.dilation_rate,
+            "groups": self.groups,
             "activation": keras.activations.serialize(self.activation),
             "use_bias": self.use_bias,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
@@ -158,22 +167,38 @@ class ConvTranspose(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("dnzoo")
+class Conv1DTranspose(ConvTranspose):
+    """1-D transposed convolution: `Conv2DTranspose` for (N, H, C).
+
+    Example:
+        >>> Conv1DTranspose(8, 4, strides=2, padding=1)(keras.ops.ones((1, 5, 3))).shape
+        TensorShape([1, 10, 8])
+    """
+
+    rank = 1
+
+
+@keras.saving.register_keras_serializable("dnzoo")
 class Conv2DTranspose(ConvTranspose):
     """2-D transposed convolution with Keras's string paddings and with integer padding.
 
     Takes `keras.layers.Conv2DTranspose`'s arguments, in its order, with the same weights
-    (kernel (k, k, filters, channels)) and, for string padding, the same sizes.
+    (kernel (k, k, filters, channels)) and, for string padding, the same sizes. With integer
+    padding, arguments and sizes are PyTorch's. With K = D (k - 1) + 1 rows under the kernel:
 
     Args:
         filters: channels out.
-        kernel_size, strides: an integer, or one for rows and one for columns.
+        kernel_size, strides: k and S: an integer, or one for rows and one for columns.
         padding: "valid" (H S + max(K - S, 0) rows), "same" (H S rows), or an integer P, or one a
             dimension: S (H - 1) + K - 2 P + O_P rows, as in PyTorch and in the papers.
-        output_padding: O_P, rows added at the end, below `strides`; they see no input beyond the
-            kernel's reach. None: 0 for integer padding, Keras's own choice for string padding.
+        output_padding: O_P, rows added at the end, below the larger of `strides` and
+            `dilation_rate`. None: 0 for integer padding, Keras's own choice for string padding.
         data_format: "channels_last" or "channels_first"; None: Keras's setting.
+        dilation_rate: D, the distance of the kernel's taps in the output; goes with any stride.
         activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer,
             bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint: as in Keras.
+        groups: channels are divided into that many groups, each with filters of its own; the
+            kernel is (k, k, filters / groups, channels).
 
     Raises:
         ValueError: for an illegal argument, or an input that the padding leaves no row of.
@@ -186,3 +211,46 @@ class Conv2DTranspose(ConvTranspose):
     """
 
     rank = 2
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class Conv3DTranspose(ConvTranspose):
+    """3-D transposed convolution: `Conv2DTranspose` for (N, D, H, W, C).
+
+    Example:
+        >>> Conv3DTranspose(8, 2, strides=2)(keras.ops.ones((1, 2, 3, 4, 3))).shape
+        TensorShape([1, 4, 6, 8, 8])
+    """
+
+    rank = 3
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class FractionalConv2D(ConvTranspose):
+    """Fractionally strided convolution: S - 1 zeros between the pixels, then a convolution.
+
+    Takes `Conv2DTranspose`'s arguments and gives its sizes, with a convolution's kernel
+    (k, k, channels / groups, filters): it equals `Conv2DTranspose` with that kernel mirrored, and
+    multiplies S² times as much, most of it zeros.
+
+    Source: Dumoulin and Visin 2016 (arXiv:1603.07285), section 4.5.
+
+    Example:
+        >>> FractionalConv2D(8, 4, strides=2, padding=1)(keras.ops.ones((1, 5, 5, 3))).shape
+        TensorShape([1, 10, 10, 8])
+    """
+
+    rank = 2
+
+    def _kernel_shape(self, depth):
+        return (*self.kernel_size, depth // self.groups, self.filters)
+
+    def _convolve(self, inputs):
+        return fractional_conv(
+            inputs,
+            self.kernel,
+            self.strides,
+            self.windows(),
+            self.dilation_rate,
+            self.data_format,
+        )

@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 
 from dnzoo.layers import ConvBlock, MatchSize, Preprocessing, SkipFusion, upsample
+from dnzoo.layers.fusion import SKIPS
 from dnzoo.layers.geometry import as_tuple
 from dnzoo.models import encoders
 
@@ -39,7 +40,7 @@ def unet(
         classes: channels out. 1 is one sigmoid logit.
         filters: channels of each level, deepest last. With `encoder`: the decoder's widths,
             deepest last; a network with n doublings uses the first n.
-        upsampling: "transposed" (2x2, the paper's), "subpixel", "nearest", "bilinear", "bicubic".
+        upsampling: "transposed" (2x2, the paper's) or another name of `dnzoo.layers.upsample`.
         normalization: "batch", "instance", "group", "layer" or None (the paper's).
         padding: "same" (any height and width: the decoder follows the skip's size) or "valid"
             (the paper's: the output is smaller, and only some sizes are possible).
@@ -77,6 +78,8 @@ def unet(
     filters = as_tuple(filters, len(filters), "filters", 1)
     if len(input_shape) != 3 or not input_shape[-1]:
         raise ValueError(f"input_shape must be (height, width, channels); got {input_shape!r}.")
+    if skip not in SKIPS:
+        raise ValueError(f"skip must be one of {', '.join(SKIPS)}; got skip={skip!r}.")
     block = {"padding": padding, "normalization": normalization, "residual": residual}
 
     image = keras.Input(input_shape, name="image")

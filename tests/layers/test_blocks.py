@@ -1,17 +1,11 @@
-"""Blocks, the joining of levels, preprocessing and the choice of an upsampler."""
+"""Blocks, preprocessing and the choice of an upsampler."""
 
 import keras
 import numpy as np
 import pytest
 
-from dnzoo.layers import (
-    AttentionGate,
-    ConvBlock,
-    MatchSize,
-    Preprocessing,
-    SkipFusion,
-    upsample,
-)
+from dnzoo.layers import ConvBlock, Preprocessing, ResidualUpBlock, upsample
+from dnzoo.layers.normalization import NORMALIZATIONS
 from dnzoo.layers.upsampling import UPSAMPLINGS
 from tests.conformance import LayerConformance
 
@@ -30,48 +24,18 @@ class TestResidualBlock(LayerConformance):
         return ConvBlock(4, padding="valid", residual=True, **kwargs)
 
 
-class TestAttentionGate(LayerConformance):
-    shapes = [(2, 5, 4, 6), (2, 5, 4, 8)]
+class TestResidualUpBlock(LayerConformance):
+    shapes = (2, 3, 4, 3)
 
     def build(self, **kwargs):
-        return AttentionGate(**kwargs)
+        return ResidualUpBlock(4, upsampling="subpixel", normalization="group", **kwargs)
 
 
-class TestConcat(LayerConformance):
-    shapes = [(2, 5, 4, 3), (2, 5, 4, 2)]
-
-    def build(self, **kwargs):
-        return SkipFusion(**kwargs)
-
-
-class TestAdd(LayerConformance):
-    shapes = [(2, 5, 4, 3), (2, 5, 4, 2)]
+class TestResidualUpBlockPreactivation(LayerConformance):
+    shapes = (2, 3, 4, 4)
 
     def build(self, **kwargs):
-        return SkipFusion("add", **kwargs)
-
-
-class TestAttentionFusion(LayerConformance):
-    shapes = [(2, 5, 4, 3), (2, 5, 4, 4)]
-
-    def build(self, **kwargs):
-        return SkipFusion("attention", **kwargs)
-
-
-class TestMatchSize(LayerConformance):
-    shapes = [(2, 6, 5, 3), (2, 5, 6, 4)]
-    without_gradient = (1,)
-
-    def build(self, **kwargs):
-        return MatchSize(**kwargs)
-
-
-class TestMatchSizeCenter(LayerConformance):
-    shapes = [(2, 7, 6, 3), (2, 5, 2, 4)]
-    without_gradient = (1,)
-
-    def build(self, **kwargs):
-        return MatchSize("center", **kwargs)
+        return ResidualUpBlock(6, preactivation=True, activation="gelu", **kwargs)
 
 
 class TestPreprocessing(LayerConformance):
@@ -94,47 +58,35 @@ def test_residual_block_adds_its_input():
     assert even(x).shape == even.compute_output_shape(x.shape) == (1, 5, 5, 4)
 
 
-@pytest.mark.parametrize("sizes", [((8, 8), (7, 8)), ((6, 8), (7, 9)), ((4, 4), (4, 4))])
-def test_match_size_start(sizes):
-    given, wanted = sizes
-    x = np.random.default_rng(0).normal(0, 1, (1, *given, 2)).astype("float32")
-    expected = np.pad(x, ((0, 0), (0, 1), (0, 1), (0, 0)), mode="edge")[:, : wanted[0], : wanted[1]]
-    layer, reference = MatchSize(), np.zeros((1, *wanted, 3), "float32")
-    assert np.array_equal(layer([x, reference]), expected)
-    inputs = [keras.Input((None, None, 2)), keras.Input((None, None, 3))]
-    assert np.array_equal(keras.Model(inputs, layer(inputs))([x, reference]), expected)
+@pytest.mark.parametrize("preactivation", [False, True])
+@pytest.mark.parametrize("name", UPSAMPLINGS)
+def test_residual_up_block_adds_a_shortcut_upsampled_the_same_way(name, preactivation):
+    x = np.random.default_rng(0).normal(0, 1, (1, 3, 4, 4)).astype("float32")
+    block = ResidualUpBlock(6, 3, name, None, preactivation=preactivation)
+    y = block(x)
+    assert type(block.up) is type(block.shortcut)
+    assert not np.array_equal(block.up.weights[-2], block.shortcut.weights[-2])
+    branch = block.up(np.maximum(x, 0) if preactivation else x)
+    branch = block.conv(np.maximum(branch, 0))
+    total = np.asarray(branch + block.shortcut(x))
+    assert np.allclose(y, total if preactivation else np.maximum(total, 0), atol=1e-5)
 
 
-def test_match_size_center():
-    x = np.arange(36, dtype="float32").reshape(1, 6, 6, 1)
-    matched = MatchSize("center")([x, np.zeros((1, 2, 4, 1), "float32")])
-    assert np.array_equal(matched, x[:, 2:4, 1:5])
-    with pytest.raises(ValueError, match="centre-cropped"):
-        MatchSize("center")([x, np.zeros((1, 3, 4, 1), "float32")])
-    with pytest.raises(ValueError, match="at most 1 may be missing"):
-        MatchSize()([x, np.zeros((1, 8, 6, 1), "float32")])
-
-
-def test_add_and_concat():
-    x, skip = np.ones((1, 2, 2, 3), "float32"), np.full((1, 2, 2, 3), 2, "float32")
-    assert np.array_equal(SkipFusion("add")([x, skip]), x + skip)
-    assert np.array_equal(SkipFusion()([x, skip]), np.concatenate([skip, x], -1))
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+@pytest.mark.parametrize("preactivation", [False, True])
+def test_residual_up_block_normalises(normalization, preactivation):
+    x = np.random.default_rng(0).normal(3, 2, (2, 3, 4, 4)).astype("float32")
+    block = ResidualUpBlock(6, 2, "nearest", normalization, preactivation=preactivation)
+    assert block(x, training=True).shape == (2, 6, 8, 6)
+    norms = [w for w in block.weights if "norm" in w.path]
+    assert len(norms) == {"batch": 8, None: 0}.get(normalization, 4)
 
 
 @pytest.mark.parametrize("name", UPSAMPLINGS)
 @pytest.mark.parametrize("scale", [2, 3])
 def test_upsample(name, scale):
     layer = upsample(name, 5, scale, use_bias=False, name="up")
-    assert layer(np.ones((1, 3, 4, 2), "float32")).shape == (1, 3 * scale, 4 * scale, 5)
-    assert layer.name == "up" and len(layer.weights) == 1
-
-
-def test_illegal_choices():
-    for make, message in [
-        (lambda: upsample("unpool", 4), "upsampling must be one of transposed, subpixel"),
-        (lambda: SkipFusion("multiply"), "skip must be one of concat, add, attention"),
-        (lambda: ConvBlock(4, padding="full"), 'padding must be "same" or "valid"'),
-        (lambda: MatchSize("end"), 'anchor must be "start" or "center"'),
-    ]:
-        with pytest.raises(ValueError, match=message):
-            make()
+    assert layer(np.ones((1, 3, 4, 4), "float32")).shape == (1, 3 * scale, 4 * scale, 5)
+    assert layer.name == "up"
+    again = keras.layers.deserialize(keras.layers.serialize(layer))
+    assert again.compute_output_shape((1, 3, 4, 4)) == (1, 3 * scale, 4 * scale, 5)

@@ -1,0 +1,97 @@
+"""What every spatial layer checks before it computes."""
+
+import keras
+
+from dnzoo.layers import geometry
+
+
+class SpatialLayer(keras.layers.Layer):
+    """A layer over `rank` spatial dimensions, whose errors name layer, argument, given and legal.
+
+    Inputs must have a batch, `rank` spatial dimensions of at least one row, a known number of
+    channels, and floating point numbers (where `floating` says so).
+    """
+
+    rank = 2
+    floating = True
+    data_format = "channels_last"
+
+    def __call__(self, inputs, *args, **kwargs):
+        for x in keras.tree.flatten(inputs):
+            self._check_input(x)
+        # Keras asks for the shape of symbolic inputs only; sizes that do not fit are found here
+        self.compute_output_shape(keras.tree.map_structure(lambda x: tuple(x.shape), inputs))
+        return super().__call__(inputs, *args, **kwargs)
+
+    def _check_input(self, x):
+        shape = tuple(getattr(x, "shape", ()))
+        if len(shape) != self.rank + 2:
+            raise ValueError(
+                f"{type(self).__name__}: the input must have {self.rank + 2} dimensions (batch, "
+                f"{self.rank} spatial, channels); got the shape {shape}."
+            )
+        if geometry.channels(shape, self.data_format) is None:
+            raise ValueError(
+                f"{type(self).__name__}: the number of input channels must be known; got the "
+                f"shape {shape} with data_format={self.data_format!r}."
+            )
+        if any(size == 0 for size in shape[1:]):
+            raise ValueError(
+                f"{type(self).__name__}: every dimension must have at least 1 row; "
+                f"got the shape {shape}."
+            )
+        dtype = keras.backend.standardize_dtype(x.dtype)
+        if self.floating and "float" not in dtype:
+            raise ValueError(
+                f"{type(self).__name__}: the input must be floating point; got {dtype}. "
+                'Convert it first: keras.ops.cast(x, "float32").'
+            )
+
+    def _integers(self, argument, value, minimum=1, rank=None):
+        """`value` as a tuple of `rank` integers (None: one a spatial dimension)."""
+        rank = self.rank if rank is None else rank
+        return geometry.as_tuple(value, rank, argument, minimum, type(self).__name__)
+
+    def _integer(self, argument, value, minimum=1):
+        return self._integers(argument, value, minimum, rank=1)[0]
+
+    def _one_of(self, argument, value, legal):
+        if value not in legal:
+            raise ValueError(
+                f"{type(self).__name__}: {argument} must be one of "
+                f"{', '.join(map(repr, legal))}; got {argument}={value!r}."
+            )
+        return value
+
+    def _data_format(self, value):
+        value = keras.config.image_data_format() if value is None else value
+        return self._one_of("data_format", value, geometry.DATA_FORMATS)
+
+
+CONVOLUTIONS = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D, 3: keras.layers.Conv3D}
+
+
+class UpsamplingConv(SpatialLayer):
+    """A layer that upsamples before or after one "same" padded convolution, `self.conv`."""
+
+    def _same_conv(self, filters, kernel_size, data_format, kernel_initializer, **kwargs):
+        self.data_format = self._data_format(data_format)
+        return CONVOLUTIONS[self.rank](
+            filters,
+            self._integers("kernel_size", kernel_size),
+            padding="same",
+            data_format=self.data_format,
+            kernel_initializer=kernel_initializer,
+            dtype=self.dtype_policy,
+            name="conv",
+            **kwargs,
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "kernel_size": self.conv.kernel_size,
+            "data_format": self.data_format,
+            "activation": keras.activations.serialize(self.conv.activation),
+            "use_bias": self.conv.use_bias,
+        }

@@ -1,0 +1,74 @@
+"""Binomial blur."""
+
+from math import comb
+
+import keras
+from keras import ops
+
+from dnzoo.layers import geometry
+from dnzoo.layers.base import SpatialLayer
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class Blur(SpatialLayer):
+    """Blur with a binomial kernel, without weights: (N, H, W, C) -> (N, H, W, C).
+
+    Every tap pair halves the highest frequency's share: behind an upsampling layer it removes the
+    checkerboard of stride 2 (whose frequency is the one the kernel is zero at), at the price of
+    sharpness. The border is mirrored, so a constant stays what it is.
+
+    Args:
+        kernel_size: number of taps, of the row of Pascal's triangle that is used: 3 is
+            (1, 2, 1) / 4. At least 2; an even one looks one pixel further up and left.
+        data_format: "channels_last" or "channels_first"; None: Keras's setting.
+
+    Raises:
+        ValueError: for an illegal argument, or an input with fewer than kernel_size // 2 rows.
+
+    Source: Zhang 2019 (arXiv:1904.11486); Karras et al. 2019 (arXiv:1812.04948).
+
+    Example:
+        >>> Blur()(keras.ops.ones((1, 2, 2, 1)))[0, ..., 0].numpy()
+        array([[1., 1.],
+               [1., 1.]], dtype=float32)
+    """
+
+    def __init__(self, kernel_size=3, data_format=None, **kwargs):
+        super().__init__(**kwargs)
+        self.kernel_size = self._integer("kernel_size", kernel_size, 2)
+        self.data_format = self._data_format(data_format)
+
+    def call(self, inputs):
+        return self._along(self._along(inputs, 0), 1)
+
+    def _along(self, x, i):
+        axis = geometry.spatial_axes(2, self.data_format)[i]
+        size = ops.shape(x)[axis]
+        before = self.kernel_size // 2
+        n = self.kernel_size - 1
+        window = [slice(None)] * 4
+        # Keras's symmetric padding is another one on PyTorch
+        window[axis] = slice(None, before)
+        parts = [ops.flip(x[tuple(window)], axis), x]
+        if n > before:
+            window[axis] = slice(before - n, None)
+            parts.append(ops.flip(x[tuple(window)], axis))
+        x = ops.concatenate(parts, axis=axis)
+        total = 0.0
+        for tap in range(self.kernel_size):
+            window[axis] = slice(tap, tap + size)
+            total = total + comb(n, tap) / 2**n * x[tuple(window)]
+        return total
+
+    def compute_output_shape(self, input_shape):
+        sizes = geometry.spatial_shape(input_shape, self.data_format)
+        if any(size is not None and size < self.kernel_size // 2 for size in sizes):
+            raise ValueError(
+                f"{type(self).__name__}: the input must have at least kernel_size // 2 = "
+                f"{self.kernel_size // 2} rows and columns; got the shape {tuple(input_shape)}."
+            )
+        return tuple(input_shape)
+
+    def get_config(self):
+        config = super().get_config()
+        return {**config, "kernel_size": self.kernel_size, "data_format": self.data_format}

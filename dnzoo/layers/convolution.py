@@ -1,0 +1,140 @@
+"""How transposed convolutions are computed: by fractional strides anywhere, by kernels where there are.
+
+Both put out the same window of the whole scatter sum, which `geometry.conv_transpose_window` names.
+"""
+
+import os
+import platform
+
+import keras
+from keras import ops
+
+from dnzoo.layers import geometry
+
+
+def conv_transpose(x, kernel, strides, windows, dilation_rate=1, groups=1, data_format=None):
+    """Transposed convolution of any rank.
+
+    Args:
+        x: (N, H, ..., in), or (N, in, H, ...) for "channels_first".
+        kernel: (k, ..., out / groups, in).
+        strides, dilation_rate: one integer an axis.
+        windows: (first, extra) an axis, from `geometry.conv_transpose_window`.
+
+    Returns:
+        (N, S (H - 1) + extra, ..., out).
+    """
+    arguments = (x, kernel, strides, windows, dilation_rate, groups, data_format)
+    dilated = any(
+        rate > 1 for rate in dilation_rate
+    )  # TensorFlow's 3-D kernel has no gradient then
+    if _tensorflow_has_kernels(x) and (len(strides) < 3 or not dilated):
+        return _tensorflow(*arguments)
+    if groups == 1 and not dilated:
+        whole = ops.conv_transpose(x, kernel, strides, "valid", data_format=data_format)
+        rows = [max(k, s) for k, s in zip(kernel.shape, strides)]
+        return _window(whole, rows, windows, data_format)
+    mirrored = convolution_kernel(kernel, groups)
+    return fractional_conv(x, mirrored, strides, windows, dilation_rate, data_format)
+
+
+def fractional_conv(x, kernel, strides, windows, dilation_rate, data_format):
+    """Convolution of `x` with S - 1 zeros put between its rows: a stride of 1 / S.
+
+    Equals `conv_transpose` with a kernel for which `convolution_kernel` gives this one; works on
+    every backend, and multiplies S ** rank times as much.
+
+    Args:
+        kernel: (k, ..., in / groups, out), as of a convolution.
+    """
+    before, after = [], []
+    axes = geometry.spatial_axes(len(strides), data_format)
+    for axis, taps, stride, rate, (first, extra) in zip(
+        axes, kernel.shape, strides, dilation_rate, windows
+    ):
+        x = geometry.per_axis(x, axis, lambda rows, stride=stride: _between_zeros(rows, stride))
+        span = geometry.reach(taps, rate)
+        before.append(span - 1 - first)
+        after.append(extra + first - stride)
+    x = geometry.pad_or_crop(x, before, after, data_format)
+    return ops.conv(x, kernel, 1, "valid", data_format, tuple(dilation_rate))
+
+
+def convolution_kernel(kernel, groups=1):
+    """The kernel (k, ..., in / groups, out) with which a convolution does the transposed one's sums.
+
+    It is the transposed convolution's (k, ..., out / groups, in), mirrored.
+    """
+    rank = len(kernel.shape) - 2
+    *taps, out, depth = kernel.shape
+    axes = (*range(rank), rank + 2, rank + 1, rank)
+    kernel = ops.flip(kernel, tuple(range(rank)))
+    kernel = ops.transpose(ops.reshape(kernel, (*taps, out, groups, depth // groups)), axes)
+    return ops.reshape(kernel, (*taps, depth // groups, groups * out))
+
+
+def _between_zeros(rows, stride):
+    if stride == 1:
+        return rows
+    _, size, trail = ops.shape(rows)
+    spaced = ops.pad(ops.reshape(rows, (-1, 1, trail)), [(0, 0), (0, stride - 1), (0, 0)])
+    return ops.reshape(spaced, (-1, size * stride, trail))
+
+
+def _window(whole, rows, windows, data_format):
+    """Rows `first` on of the whole sum, which ends `rows` after S (H - 1)."""
+    before = [-first for first, _ in windows]
+    after = [first + extra - end for (first, extra), end in zip(windows, rows)]
+    return geometry.pad_or_crop(whole, before, after, data_format)
+
+
+def _tensorflow_has_kernels(x):
+    """Groups and dilation need oneDNN on a CPU, which TensorFlow's builds for x86 have."""
+    return (
+        keras.backend.backend() == "tensorflow"
+        and not isinstance(x, keras.KerasTensor)
+        and platform.machine().lower() in ("x86_64", "amd64")
+        and os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0"
+    )
+
+
+def _tensorflow(x, kernel, strides, windows, dilation_rate, groups, data_format):
+    import tensorflow as tf
+
+    rank = len(strides)
+    if data_format == "channels_first":  # which a CPU has no kernel for
+        x = tf.transpose(x, (0, *range(2, rank + 2), 1))
+        y = _tensorflow(x, kernel, strides, windows, dilation_rate, groups, "channels_last")
+        return tf.transpose(y, (0, rank + 1, *range(1, rank + 1)))
+    if rank == 1:
+        flat = ((1, *strides), ((0, 1), *windows), (1, *dilation_rate), groups, data_format)
+        return _tensorflow(x[:, None], kernel[None], *flat)[:, 0]
+    if rank == 3 and groups > 1:  # as does the 3-D kernel
+        parts = zip(tf.split(x, groups, -1), tf.split(kernel, groups, -1))
+        rest = (strides, windows, dilation_rate, 1, data_format)
+        return tf.concat([_tensorflow(part, weights, *rest) for part, weights in parts], -1)
+
+    spans = [geometry.reach(k, d) for k, d in zip(kernel.shape, dilation_rate)]
+    # "SAME" finds the window by itself where there is nothing left over, and saves a copy
+    same = all(
+        0 < extra <= stride and first == max(span - extra, 0) // 2
+        for (first, extra), stride, span in zip(windows, strides, spans)
+    )
+    if same:
+        rows = [extra for _, extra in windows]
+    else:
+        rows = [
+            min(max(first + extra, span), span + stride - 1)
+            for (first, extra), stride, span in zip(windows, strides, spans)
+        ]
+    shape = ops.shape(x)
+    sizes = [stride * (size - 1) + end for stride, size, end in zip(strides, shape[1:], rows)]
+    y = tf.nn.conv_transpose(
+        x,
+        kernel,
+        [shape[0], *sizes, groups * kernel.shape[-2]],
+        strides,
+        "SAME" if same else "VALID",
+        dilations=dilation_rate,
+    )
+    return y if same else _window(y, rows, windows, data_format)

@@ -1,0 +1,114 @@
+"""Resizing with half-pixel centres: nearest, linear and cubic, along any axis, with antialiasing."""
+
+import math
+from numbers import Integral
+
+import keras
+import numpy as np
+from keras import ops
+
+from dnzoo.layers import geometry
+
+# The names of a rank, and what is done along each axis.
+INTERPOLATIONS = {
+    1: {"nearest": "nearest", "linear": "linear"},
+    2: {"nearest": "nearest", "bilinear": "linear", "bicubic": "cubic"},
+    3: {"nearest": "nearest", "trilinear": "linear"},
+}
+REACH = {"linear": 1.0, "cubic": 2.0}
+
+
+def target_size(size, scale):
+    """Rows after resizing by `scale`: size * scale, rounded down."""
+    if size is None or isinstance(scale, Integral):
+        return None if size is None else size * scale
+    if isinstance(size, int):
+        return math.floor(size * scale)
+    rows = ops.floor(ops.cast(size, "float64") * scale)
+    return ops.cast(rows, "int32")
+
+
+def weight(distance, method, a, xp=np):
+    """The interpolation kernel: linear, or cubic (Keys 1981) with the coefficient `a`."""
+    if method == "linear":
+        return xp.maximum(1.0 - distance, 0.0)
+    near = ((a + 2.0) * distance - (a + 3.0)) * distance * distance + 1.0
+    far = ((a * distance - 5.0 * a) * distance + 8.0 * a) * distance - 4.0 * a
+    return xp.where(distance < 1.0, near, xp.where(distance < 2.0, far, 0.0))
+
+
+def interpolation_matrix(size, target, method, antialias=False, a=-0.5):
+    """The matrix (target, size) that resizes one axis; float64.
+
+    Sizes are integers (numpy computes) or scalar tensors. At the border, weights of rows that do
+    not exist are dropped and the rest normalised to 1 (Pillow, TensorFlow, JAX); for cubic with
+    a = -0.75 they go to the border row instead (PyTorch, OpenCV). The two agree for linear.
+    """
+    xp = np if isinstance(size, int) and isinstance(target, int) else ops
+    ratio = size / target if xp is np else ops.cast(size, "float64") / ops.cast(target, "float64")
+    source = xp.arange(size, dtype="float64")
+    rows = xp.arange(target, dtype="float64")
+    if method == "nearest":
+        chosen = xp.floor((2.0 * rows + 1.0) * ratio / 2.0)
+        return xp.where(chosen[:, None] == source[None, :], 1.0, 0.0)
+    centre = (rows + 0.5) * ratio - 0.5
+    if method == "cubic" and a != -0.5:
+        matrix = 0.0
+        for tap in (-1.0, 0.0, 1.0, 2.0):
+            row = xp.floor(centre) + tap
+            share = weight(xp.abs(centre - row), method, a, xp)[:, None]
+            row = xp.minimum(xp.maximum(row, 0.0), xp.max(source))
+            matrix = matrix + xp.where(row[:, None] == source[None, :], share, 0.0)
+        return matrix
+    stretch = xp.maximum(ratio, 1.0) if antialias else 1.0
+    matrix = weight(xp.abs(centre[:, None] - source[None, :]) / stretch, method, a, xp)
+    return matrix / xp.sum(matrix, axis=1, keepdims=True)
+
+
+def resize(x, interpolation, data_format, scale=None, size=None, antialias=False, a=-0.5):
+    """Resize every spatial axis of `x`, by `scale` or to `size` (sequences, one number an axis).
+
+    Nearest by an integer is a broadcast, everything else a matrix product an axis: their gradients
+    compile under XLA, which those of TensorFlow's own nearest, cubic and antialiased resizing do
+    not (tf#57575).
+    """
+    rank = len(x.shape) - 2
+    method = INTERPOLATIONS[rank][interpolation]
+    axes = geometry.spatial_axes(rank, data_format)
+    given = [ops.shape(x)[axis] for axis in axes]
+    sizes = [target_size(*pair) for pair in zip(given, scale)] if size is None else size
+    if _tensorflow_has_kernel(x, method, scale, antialias, data_format):
+        return _tensorflow_bilinear(x, sizes)
+    for i, axis in enumerate(axes):
+        if method == "nearest" and size is None and isinstance(scale[i], Integral):
+            x = geometry.per_axis(x, axis, lambda rows, times=scale[i]: _repeat(rows, times))
+        else:
+            matrix = interpolation_matrix(given[i], sizes[i], method, antialias, a)
+            matrix = ops.cast(matrix, x.dtype)
+            x = geometry.per_axis(x, axis, lambda rows, matrix=matrix: ops.matmul(matrix, rows))
+    return x
+
+
+def _repeat(rows, times):
+    _, size, trail = ops.shape(rows)
+    rows = ops.reshape(rows, (-1, 1, trail))
+    rows = ops.broadcast_to(rows, (ops.shape(rows)[0], times, trail))
+    return ops.reshape(rows, (-1, size * times, trail))
+
+
+def _tensorflow_has_kernel(x, method, scale, antialias, data_format):
+    """Bilinear by 2 or 4. By 3 or 5, XLA compiles TensorFlow 2.21's kernel to something else."""
+    return (
+        keras.backend.backend() == "tensorflow"
+        and method == "linear"
+        and scale in ((2, 2), (4, 4))
+        and not antialias
+        and data_format == "channels_last"
+        and keras.backend.standardize_dtype(x.dtype) == "float32"
+    )
+
+
+def _tensorflow_bilinear(x, sizes):
+    import tensorflow as tf
+
+    return tf.raw_ops.ResizeBilinear(images=x, size=sizes, half_pixel_centers=True)

@@ -1,0 +1,141 @@
+"""Transposed convolution of each channel by itself, and separable transposed convolution."""
+
+import keras
+
+from dnzoo.layers import geometry
+from dnzoo.layers.base import SpatialLayer
+from dnzoo.layers.transposed import Conv2DTranspose
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class DepthwiseConv2DTranspose(Conv2DTranspose):
+    """`Conv2DTranspose` with a group for each channel: (N, H, W, C) -> (N, H', W', multiplier C).
+
+    The kernel is (k, k, multiplier, C).
+
+    Args:
+        kernel_size, strides, padding, output_padding, data_format, dilation_rate, activation,
+            use_bias and the initialisers, regularisers and constraints: as in `Conv2DTranspose`.
+        depth_multiplier: channels out for each channel in; they lie beside each other.
+
+    Raises:
+        ValueError: for an illegal argument, or an input that the padding leaves no row of.
+
+    Example:
+        >>> DepthwiseConv2DTranspose(4, strides=2, padding=1)(keras.ops.ones((1, 5, 5, 3))).shape
+        TensorShape([1, 10, 10, 3])
+    """
+
+    def __init__(self, kernel_size, strides=1, padding="valid", depth_multiplier=1, **kwargs):
+        super().__init__(1, kernel_size, strides, padding, **kwargs)
+        self.depth_multiplier = self._integer("depth_multiplier", depth_multiplier)
+
+    def build(self, input_shape):
+        self.groups = geometry.channels(input_shape, self.data_format)
+        self.filters = self.depth_multiplier * self.groups
+        super().build(input_shape)
+
+    def compute_output_shape(self, input_shape):
+        self.filters = self.depth_multiplier * geometry.channels(input_shape, self.data_format)
+        return super().compute_output_shape(input_shape)
+
+    def get_config(self):
+        config = {**super().get_config(), "depth_multiplier": self.depth_multiplier}
+        return {key: config[key] for key in config if key not in ("filters", "groups")}
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class SeparableConv2DTranspose(SpatialLayer):
+    """`DepthwiseConv2DTranspose`, then a 1x1 convolution: (N, H, W, C) -> (N, H', W', filters).
+
+    k² C m + C m filters weights (m the multiplier) and the biases, instead of k² C filters.
+
+    Args:
+        filters: channels out.
+        kernel_size, strides, padding, output_padding, data_format, dilation_rate,
+            depth_multiplier: of the transposed convolution, which has no bias.
+        activation, use_bias: of the 1x1 convolution.
+        depthwise_initializer, pointwise_initializer: as in Keras.
+
+    Raises:
+        ValueError: for an illegal argument, or an input that the padding leaves no row of.
+
+    Example:
+        >>> SeparableConv2DTranspose(8, 4, strides=2, padding=1)(keras.ops.ones((1, 5, 5, 3))).shape
+        TensorShape([1, 10, 10, 8])
+    """
+
+    def __init__(
+        self,
+        filters,
+        kernel_size,
+        strides=1,
+        padding="valid",
+        output_padding=None,
+        data_format=None,
+        dilation_rate=1,
+        depth_multiplier=1,
+        activation=None,
+        use_bias=True,
+        depthwise_initializer="glorot_uniform",
+        pointwise_initializer="glorot_uniform",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.data_format = self._data_format(data_format)
+        self.depthwise = DepthwiseConv2DTranspose(
+            kernel_size,
+            strides,
+            padding,
+            depth_multiplier,
+            output_padding=output_padding,
+            data_format=self.data_format,
+            dilation_rate=dilation_rate,
+            use_bias=False,
+            kernel_initializer=depthwise_initializer,
+            dtype=self.dtype_policy,
+            name="depthwise",
+        )
+        self.pointwise = keras.layers.Conv2D(
+            self._integer("filters", filters),
+            1,
+            data_format=self.data_format,
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=pointwise_initializer,
+            dtype=self.dtype_policy,
+            name="pointwise",
+        )
+
+    def build(self, input_shape):
+        self.depthwise.build(input_shape)
+        self.pointwise.build(self.depthwise.compute_output_shape(input_shape))
+
+    def call(self, inputs):
+        return self.pointwise(self.depthwise(inputs))
+
+    def compute_output_shape(self, input_shape):
+        return self.pointwise.compute_output_shape(self.depthwise.compute_output_shape(input_shape))
+
+    def get_config(self):
+        inner = self.depthwise.get_config()
+        shared = (
+            "kernel_size",
+            "strides",
+            "padding",
+            "output_padding",
+            "data_format",
+            "dilation_rate",
+            "depth_multiplier",
+        )
+        return {
+            **super().get_config(),
+            **{key: inner[key] for key in shared},
+            "filters": self.pointwise.filters,
+            "activation": keras.activations.serialize(self.pointwise.activation),
+            "use_bias": self.pointwise.use_bias,
+            "depthwise_initializer": inner["kernel_initializer"],
+            "pointwise_initializer": keras.initializers.serialize(
+                self.pointwise.kernel_initializer
+            ),
+        }
