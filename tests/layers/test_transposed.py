@@ -1,13 +1,12 @@
 """Transposed convolution against a scatter sum in numpy, PyTorch, and Keras's own layer."""
 
-import math
-
 import keras
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks import geometry
 from dnzoo.layers import (
     Conv1DTranspose,
     Conv2DTranspose,
@@ -17,11 +16,8 @@ from dnzoo.layers import (
     SeparableConv2DTranspose,
     convolution,
 )
-from tests.backends import gradients
 from tests.conformance import LayerConformance
 from tests.conftest import has
-
-LAYERS = {1: Conv1DTranspose, 2: Conv2DTranspose, 3: Conv3DTranspose}
 
 
 class TestIntegerPadding(LayerConformance):
@@ -107,33 +103,6 @@ def scatter(x, kernel, stride, padding, output_padding, dilation, groups):
     return y[(slice(None), *window)]
 
 
-def geometries(draw, rank, largest=9):
-    """Every combination that PyTorch allows: (layer's arguments, input shape)."""
-
-    def axes(low, high):
-        return tuple(draw(st.integers(low, high)) for _ in range(rank))
-
-    kernel, stride, dilation, sizes = axes(1, 7), axes(1, 4), axes(1, 3), axes(1, largest)
-    extra = tuple(draw(st.integers(0, max(s, d) - 1)) for s, d in zip(stride, dilation))
-    room = [
-        s * (n - 1) + d * (k - 1) + 1 + o
-        for s, n, d, k, o in zip(stride, sizes, dilation, kernel, extra)
-    ]
-    padding = tuple(draw(st.integers(0, (rows - 1) // 2)) for rows in room)
-    groups, per_group = draw(st.integers(1, 3)), draw(st.integers(1, 2))
-    arguments = {
-        "filters": groups * draw(st.integers(1, 2)),
-        "kernel_size": kernel,
-        "strides": stride,
-        "padding": padding,
-        "output_padding": extra,
-        "dilation_rate": dilation,
-        "groups": groups,
-        "use_bias": False,
-    }
-    return arguments, (1, *sizes, groups * per_group)
-
-
 def expected_size(arguments, sizes):
     """S (H - 1) + D (K - 1) + 1 - 2 P + O_P."""
     columns = ("kernel_size", "strides", "padding", "output_padding", "dilation_rate")
@@ -153,11 +122,12 @@ def window_of(arguments, layer):
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(data=st.data())
 def test_formula_and_scatter_sum(rank, portable, data):
-    arguments, shape = geometries(data.draw, rank, largest=4)
+    draw = data.draw
+    arguments, shape = geometry.geometry(lambda *ends: draw(st.integers(*ends)), rank, largest=4)
     if portable:  # XLA would compile each geometry
         arguments["groups"] = 1
     x = np.random.default_rng(0).normal(0, 1, shape).astype("float32")
-    layer = LAYERS[rank](**arguments)
+    layer = geometry.LAYERS[rank](**arguments)
     layer.build(shape)
     with pytest.MonkeyPatch.context() as patch:
         if portable:
@@ -231,7 +201,7 @@ def test_keras_sizes_and_values_for_string_padding(kernel, strides, padding, out
     for rank, layer in ((2, keras.layers.Conv2DTranspose), (1, keras.layers.Conv1DTranspose)):
         image = x if rank == 2 else x[:, 0]
         arguments = (2, kernel, strides, padding, output_padding)
-        ours, theirs = LAYERS[rank](*arguments), layer(*arguments)
+        ours, theirs = geometry.LAYERS[rank](*arguments), layer(*arguments)
         expected = theirs(image)
         assert ours.compute_output_shape(image.shape) == tuple(expected.shape)
         ours.build(image.shape)
@@ -240,41 +210,14 @@ def test_keras_sizes_and_values_for_string_padding(kernel, strides, padding, out
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
-@settings(max_examples=100, deadline=None, derandomize=True)
-@given(data=st.data())
-def test_equals_pytorch(rank, data):
-    """Values and gradients, for every combination that PyTorch allows."""
+def test_equals_pytorch(rank):
+    """Values and gradients; benchmarks/geometry.py does it 5,000 times a dimension."""
     if not has("torch"):
         pytest.skip("make test-all compares with PyTorch")
-    arguments, shape = geometries(data.draw, rank, largest=9 if rank < 3 else 5)
-    compare_with_pytorch(rank, arguments, shape, np.random.default_rng(0))
-
-
-def compare_with_pytorch(rank, arguments, shape, rng):
-    """AssertionError unless output and gradients are PyTorch's; the largest relative error."""
-    import torch
-
-    x = rng.normal(0, 1, shape).astype("float32")
-    layer = LAYERS[rank](**arguments)
-    y = np.asarray(layer(x))
-    to_torch = (rank + 1, rank, *range(rank))  # (k, ..., out, in) to (in, out, k, ...)
-    weight = torch.tensor(np.asarray(layer.kernel).transpose(to_torch).copy(), requires_grad=True)
-    image = torch.tensor(np.moveaxis(x, -1, 1).copy(), requires_grad=True)
-    function = getattr(torch.nn.functional, f"conv_transpose{rank}d")
-    columns = ("strides", "padding", "output_padding", "groups", "dilation_rate")
-    expected = function(image, weight, None, *(arguments[column] for column in columns))
-    cotangent = rng.normal(0, 1, y.shape).astype("float32")
-    found = gradients(layer, x, lambda shape: cotangent)
-    expected.backward(torch.tensor(np.moveaxis(cotangent, -1, 1).copy()))
-    pairs = (
-        (y, np.moveaxis(expected.detach().numpy(), 1, -1)),
-        (found["inputs"][0], np.moveaxis(image.grad.numpy(), 1, -1)),
-        (found["weights"][0], weight.grad.numpy().transpose(np.argsort(to_torch))),
-    )
-    errors = [np.abs(ours - theirs).max() / max(np.abs(theirs).max(), 1) for ours, theirs in pairs]
-    assert all(ours.shape == theirs.shape for ours, theirs in pairs)
-    assert math.isfinite(max(errors)) and max(errors) < 1e-5, arguments
-    return max(errors)
+    rng = np.random.default_rng(rank)
+    for _ in range(150 if rank < 3 else 50):
+        drawn = geometry.geometry(geometry.integers(rng), rank, 5)
+        assert max(geometry.errors(rank, *drawn, rng)) < geometry.TOLERANCE, drawn
 
 
 def test_same_with_output_padding_is_the_same_on_every_backend():
