@@ -1,3 +1,4 @@
+from . import analysis as analysis
 from . import data as data
 from . import layers as layers
 from . import losses as losses

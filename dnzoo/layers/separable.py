@@ -36,8 +36,11 @@ class DepthwiseConv2DTranspose(Conv2DTranspose):
         super().build(input_shape)
 
     def compute_output_shape(self, input_shape):
-        self.filters = self.depth_multiplier * geometry.channels(input_shape, self.data_format)
-        return super().compute_output_shape(input_shape)
+        batch = input_shape[0]
+        depth = self.depth_multiplier * geometry.channels(input_shape, self.data_format)
+        shape = super().compute_output_shape(input_shape)
+        spatial = geometry.spatial_shape(shape, self.data_format)
+        return geometry.batch_shape(batch, spatial, depth, self.data_format)
 
     def get_config(self):
         config = {**super().get_config(), "depth_multiplier": self.depth_multiplier}

@@ -175,7 +175,9 @@ class PixelUnshuffle3D(PixelUnshuffle):
 
 
 class SubpixelConv(UpsamplingConv):
-    """Sub-pixel convolution of any rank; the public subclasses fix the rank."""
+    """Sub-pixel convolution of any rank; the public subclasses fix the rank and the shuffle."""
+
+    shuffling = None
 
     def __init__(
         self,
@@ -202,17 +204,18 @@ class SubpixelConv(UpsamplingConv):
             activation=activation,
             use_bias=use_bias,
         )
+        self.shuffle = self.shuffling(
+            self.scale, self.data_format, dtype=self.dtype_policy, name="shuffle"
+        )
 
     def build(self, input_shape):
         self.conv.build(input_shape)
 
     def call(self, inputs):
-        return depth_to_space(self.conv(inputs), self.scale, self.data_format)
+        return self.shuffle(self.conv(inputs))
 
     def compute_output_shape(self, input_shape):
-        spatial = geometry.spatial_shape(input_shape, self.data_format)
-        sizes = tuple(size and size * self.scale for size in spatial)
-        return geometry.batch_shape(input_shape[0], sizes, self.filters, self.data_format)
+        return self.shuffle.compute_output_shape(self.conv.compute_output_shape(input_shape))
 
     def get_config(self):
         return {
@@ -229,6 +232,7 @@ class SubpixelConv1D(SubpixelConv):
     """(N, H, C) -> (N, scale H, filters): `SubpixelConv2D` for one dimension."""
 
     rank = 1
+    shuffling = PixelShuffle1D
 
 
 @keras.saving.register_keras_serializable("dnzoo")
@@ -256,6 +260,7 @@ class SubpixelConv2D(SubpixelConv):
     """
 
     rank = 2
+    shuffling = PixelShuffle2D
 
 
 @keras.saving.register_keras_serializable("dnzoo")
@@ -263,3 +268,4 @@ class SubpixelConv3D(SubpixelConv):
     """(N, D, H, W, C) -> (N, scale D, scale H, scale W, filters): `SubpixelConv2D` in 3-D."""
 
     rank = 3
+    shuffling = PixelShuffle3D

@@ -1,0 +1,170 @@
+"""A model or layer taken apart: which operations it does, in order, on which shapes.
+
+Models, and layers that are made of others, are called once with symbolic tensors; what they call
+in turn are the nodes. Layers that `atoms` names stay whole.
+"""
+
+import dataclasses
+import itertools
+
+import keras
+
+
+@dataclasses.dataclass
+class Tensor:
+    """A value in the graph."""
+
+    number: int
+    shape: tuple
+    dtype: str
+
+
+@dataclasses.dataclass
+class Node:
+    """One operation. `path` names the layers it lies in, outermost first."""
+
+    operation: keras.Operation
+    arguments: tuple
+    keywords: dict
+    inputs: list
+    outputs: list
+    path: tuple
+
+
+@dataclasses.dataclass
+class Graph:
+    """Operations in an order in which they can be done."""
+
+    nodes: list
+    inputs: list
+    outputs: list
+
+
+def trace(model, input_shape=None, atoms=(), batch=1):
+    """The `Graph` of a model or layer.
+
+    Args:
+        input_shape: without batch, or a list of shapes; None: the model's own, 256 for a size
+            that it leaves open.
+        atoms: layer classes that are not taken apart.
+        batch: images at a time.
+
+    Raises:
+        ValueError: when the shape can't be used, or is needed and missing.
+    """
+    tensors = _inputs(model, input_shape, batch)
+    inputs = [tensors] if isinstance(tensors, keras.KerasTensor) else list(tensors)
+    tracer = _Tracer(atoms)
+    outputs = keras.tree.flatten(model(tensors))
+    for node in _between({id(x) for x in inputs}, outputs):
+        tracer.add(node, ())
+    numbers = [tracer.tensor(x) for x in inputs]
+    return Graph(tracer.nodes, numbers, [tracer.tensor(x) for x in outputs])
+
+
+def _inputs(model, input_shape, batch):
+    if input_shape is None:
+        shapes = getattr(model, "input_shape", None)
+        if shapes is None:
+            raise ValueError(f"{model.name}: give input_shape, without the batch; it has none yet.")
+        shapes = keras.tree.map_shape_structure(
+            lambda shape: tuple(size or 256 for size in shape[1:-1]) + shape[-1:], shapes
+        )
+    else:
+        shapes = input_shape
+    return keras.tree.map_shape_structure(
+        lambda shape: keras.KerasTensor((batch, *shape), keras.config.floatx()), shapes
+    )
+
+
+class _Tracer:
+    def __init__(self, atoms):
+        self.atoms = tuple(atoms)
+        self.nodes = []
+        self.known = {}
+        self.counter = itertools.count()
+
+    def tensor(self, symbolic):
+        """The `Tensor` for a KerasTensor; the same for what is the same value."""
+        key = id(symbolic)
+        if key not in self.known:
+            dtype = keras.backend.standardize_dtype(symbolic.dtype)
+            found = Tensor(next(self.counter), tuple(symbolic.shape), dtype)
+            self.known[key] = (symbolic, found)  # held, so that no other takes its id
+        return self.known[key][1]
+
+    def expand(self, operation, arguments, keywords, path):
+        """Add what `operation` does; its outputs, as a flat list of KerasTensors."""
+        outputs = keras.tree.flatten(operation.call(*arguments, **keywords))
+        path = (*path, operation.name)
+        given = {id(x) for x in keras.tree.flatten((arguments, keywords))}
+        for node in _between(given, outputs):
+            self.add(node, path)
+        return outputs
+
+    def add(self, node, path):
+        operation, arguments = node.operation, node.arguments
+        while isinstance(operation, keras.layers.Wrapper):
+            path, operation = (*path, operation.name), operation.layer
+        if self._is_whole(operation):
+            inputs = [self.tensor(x) for x in arguments.keras_tensors]
+            outputs = [self.tensor(x) for x in node.output_tensors]
+            self.nodes.append(
+                Node(
+                    operation,
+                    arguments.args,
+                    arguments.kwargs,
+                    inputs,
+                    outputs,
+                    (*path, operation.name),
+                )
+            )
+            return
+        inner = self.expand(operation, arguments.args, arguments.kwargs, path)
+        for symbolic, found in zip(node.output_tensors, inner):
+            self.known[id(symbolic)] = (symbolic, self.tensor(found))
+
+    def _is_whole(self, operation):
+        if isinstance(operation, keras.Model):
+            return False
+        if not isinstance(operation, keras.layers.Layer) or isinstance(operation, self.atoms):
+            return True
+        return type(operation).__module__.startswith("keras.")
+
+
+def _between(given, outputs):
+    """Keras's nodes that lead from the tensors whose ids are given to `outputs`, in order.
+
+    They are taken out of Keras's own record again: a layer that was looked at is as it was.
+    """
+    order, seen = [], set()
+
+    def visit(x):
+        stack = [(x, False)]
+        while stack:
+            symbolic, ready = stack.pop()
+            if id(symbolic) in given or getattr(symbolic, "_keras_history", None) is None:
+                continue
+            operation, index, _ = symbolic._keras_history
+            if operation is None:
+                continue
+            node = operation._inbound_nodes[index]
+            if node.is_input:
+                continue
+            if ready:
+                if id(node) not in seen:
+                    seen.add(id(node))
+                    order.append(node)
+            elif id(node) not in seen:
+                stack.append((symbolic, True))
+                stack += [(parent, False) for parent in reversed(node.arguments.keras_tensors)]
+
+    for output in outputs:
+        visit(output)
+    for node in reversed(order):
+        node.operation._inbound_nodes.remove(node)
+        for parent in node.arguments.keras_tensors:
+            source = getattr(parent, "_keras_history", (None,))[0]
+            if source is not None and node in source._outbound_nodes:
+                source._outbound_nodes.remove(node)
+    return order
