@@ -57,7 +57,14 @@ def fractional_conv(x, kernel, strides, windows, dilation_rate, data_format):
         before.append(span - 1 - first)
         after.append(extra + first - stride)
     x = geometry.pad_or_crop(x, before, after, data_format)
-    return ops.conv(x, kernel, 1, "valid", data_format, tuple(dilation_rate))
+    arguments = (1, "valid", data_format, tuple(dilation_rate))
+    groups = geometry.channels(x.shape, data_format) // kernel.shape[-2]
+    if groups == 1 or keras.backend.backend() != "tensorflow":
+        return ops.conv(x, kernel, *arguments)
+    # Keras has XLA compile a convolution with groups; its backward pass takes 50 times as long
+    axis = -1 if data_format == "channels_last" else 1
+    parts = zip(ops.split(x, groups, axis), ops.split(kernel, groups, -1))
+    return ops.concatenate([ops.conv(part, k, *arguments) for part, k in parts], axis)
 
 
 def convolution_kernel(kernel, groups=1):

@@ -124,8 +124,6 @@ def window_of(arguments, layer):
 def test_formula_and_scatter_sum(rank, portable, data):
     draw = data.draw
     arguments, shape = geometry.geometry(lambda *ends: draw(st.integers(*ends)), rank, largest=4)
-    if portable:  # XLA would compile each geometry
-        arguments["groups"] = 1
     x = np.random.default_rng(0).normal(0, 1, shape).astype("float32")
     layer = geometry.LAYERS[rank](**arguments)
     layer.build(shape)
