@@ -134,6 +134,75 @@ def test_config_round_trip(make):
     assert again.get_config() == metric.get_config()
 
 
+def test_labels_outside_the_classes():
+    """True ones do not count, predicted ones are the nearest class."""
+    metric = metrics.ConfusionMatrix(3, ignore_index=1, from_logits=False)
+    metric.update_state([[0, 1, 2, 3, -1, 2]], [[-5, 1, 9, 0, 0, 2]])
+    assert np.array_equal(np.asarray(metric.result()), [[1, 0, 0], [0, 0, 0], [0, 0, 2]])
+
+
+def test_class_zero_may_be_ignored():
+    metric = metrics.ConfusionMatrix(2, ignore_index=0, from_logits=False)
+    metric.update_state([[0, 1, 1]], [[0, 0, 1]])
+    assert np.array_equal(np.asarray(metric.result()), [[0, 0], [1, 1]])
+
+
+def test_sample_weights_of_pixels_and_fractions():
+    metric = metrics.ConfusionMatrix(2, from_logits=False)
+    metric.update_state([[0, 1], [1, 1]], [[0, 1], [0, 1]], sample_weight=[[0.5, 1], [2, 0.25]])
+    assert np.array_equal(np.asarray(metric.result()), [[0.5, 0], [2, 1.25]])
+
+
+def test_scores_of_a_matrix():
+    found = metrics.scores(np.array([[2, 1], [0, 3]]), ["a", "b"])
+    assert np.isclose(found["class_iou"]["a"], 2 / 3) and np.isclose(found["class_iou"]["b"], 3 / 4)
+    assert np.isclose(found["mean_iou"], (2 / 3 + 3 / 4) / 2)
+    assert np.isclose(found["mean_dice"], (4 / 5 + 6 / 7) / 2)
+    assert np.isclose(found["pixel_accuracy"], 5 / 6) and found["pixels"] == 6
+    empty = metrics.scores(np.zeros((2, 2)), ["a", "b"])
+    assert empty["mean_iou"] is empty["pixel_accuracy"] is empty["class_iou"]["b"] is None
+    with pytest.raises(ValueError):
+        metrics.scores(np.zeros((2, 2)), ["a"])
+
+
+def test_defaults_and_names():
+    metric = metrics.ClassIoU(2)
+    assert metric.class_names == ["class_0", "class_1"] and metric.name == "class_iou"
+    assert list(metric.result()) == ["iou_class_0", "iou_class_1"]
+    assert (metric.ignore_index, metric.from_logits, metric.threshold) == (255, True, 0.0)
+    made = (
+        metrics.MeanIoU(2),
+        metrics.MeanDice(2),
+        metrics.PixelAccuracy(2),
+        metrics.ConfusionMatrix(2),
+    )
+    names = [metric.name for metric in made]
+    assert names == ["mean_iou", "mean_dice", "pixel_accuracy", "confusion_matrix"]
+    assert metrics.MeanIoU(2, name="mine").name == "mine"
+    assert metrics.ClassIoU(2, class_names=("x", "y")).get_config()["class_names"] == ["x", "y"]
+
+
+def test_a_logit_at_the_threshold_is_class_0():
+    metric = metrics.ConfusionMatrix(2)
+    metric.update_state([[0, 0, 1]], [[[0.0], [1.0], [2.0]]])
+    assert np.array_equal(np.asarray(metric.result()), [[1, 1], [0, 1]])
+    with pytest.raises(
+        ValueError,
+        match=r"3 classes need 3 logits .or 1 for 2 classes.; got y_pred of shape \(1, 3, 1\)",
+    ):
+        metrics.ConfusionMatrix(3).update_state([[0, 0, 1]], [[[0.0], [1.0], [2.0]]])
+
+
+def test_matrix_above_2_to_the_23():
+    metric = metrics.ConfusionMatrix(2, from_logits=False)
+    metric.rest.assign([[2.0**23 - 1, 0], [0, 0]])
+    metric.update_state([[0, 0, 0]], [[0, 0, 0]])
+    assert float(metric.wholes[0, 0]) == 1 and float(metric.rest[0, 0]) == 2
+    assert float(metric.result()[0, 0]) == 2.0**23 + 2
+    metric.reset_state()
+    assert float(metric.wholes[0, 0]) == 0 == float(metric.rest[0, 0])
+
+
 def test_wrong_number_of_logits():
     with pytest.raises(ValueError, match="3 classes need 3 logits"):
         metrics.MeanIoU(3).update_state(np.zeros((1, 2, 2)), np.zeros((1, 2, 2, 4)))

@@ -49,13 +49,14 @@ class ConfusionMatrix(keras.metrics.Metric):
     default_name = "confusion_matrix"
 
     def update_state(self, y_true, y_pred, sample_weight=None):
+        y_true = ops.convert_to_tensor(y_true)
         labels = ops.reshape(ops.cast(y_true, "int32"), (-1,))
         predicted = ops.reshape(self._labels(ops.convert_to_tensor(y_pred)), (-1,))
         inside = (labels >= 0) & (labels < self.classes) & (labels != self.ignore_index)
         weight = ops.cast(inside, "float32")
         if sample_weight is not None:
             shape = ops.shape(y_true)
-            sample_weight = ops.cast(sample_weight, "float32")
+            sample_weight = ops.convert_to_tensor(sample_weight, "float32")
             missing = len(shape) - len(sample_weight.shape)
             sample_weight = ops.reshape(sample_weight, (*ops.shape(sample_weight), *[1] * missing))
             weight = weight * ops.reshape(ops.broadcast_to(sample_weight, shape), (-1,))
