@@ -27,7 +27,8 @@ TESTS = {
     "dnzoo/metrics/segmentation.py": "tests/test_metrics.py",
 }
 # One opposite for each operator: with all of them a mutant takes the place of another ten times.
-OPPOSITES = "Add_Sub Sub_Add Mul_FloorDiv FloorDiv_Mul Div_Mul Mod_Mul Pow_Mul BitAnd_BitOr BitOr_BitAnd".split()
+OPPOSITES = """Add_Sub Sub_Add Mul_FloorDiv FloorDiv_Mul Div_Mul Mod_Mul Pow_Mul BitAnd_BitOr
+    BitOr_BitAnd""".split()
 COMPARISONS = (
     "Eq_NotEq NotEq_Eq Lt_LtE LtE_Lt Gt_GtE GtE_Gt Is_IsNot IsNot_Is In_NotIn NotIn_In".split()
 )
@@ -40,7 +41,10 @@ test-command = "{python} -m pytest -x -q -p no:cacheprovider {tests}"
 [cosmic-ray.distributor]
 name = "local"
 [cosmic-ray.filters.operators-filter]
-exclude-operators = ["core/ReplaceBinaryOperator_(?!({opposites})$)", "core/ReplaceComparisonOperator_(?!({comparisons})$)"]
+exclude-operators = [
+    "core/ReplaceBinaryOperator_(?!({opposites})$)",
+    "core/ReplaceComparisonOperator_(?!({comparisons})$)",
+]
 """
 
 

@@ -121,6 +121,12 @@ def _tensorflow(x, kernel, strides, windows, dilation_rate, groups, data_format)
         rest = (strides, windows, dilation_rate, 1, data_format)
         return tf.concat([_tensorflow(part, weights, *rest) for part, weights in parts], -1)
 
+    if rank == 3 and kernel.shape[-2] == 1 and x.shape[3] == 1:
+        # oneDNN's strided 3-D convolution, which the gradient is, fails for 1 channel and 1 column
+        x = geometry.pad_or_crop(x, (0, 0, 0), (0, 0, 1), data_format)
+        first, extra = windows[2]
+        windows = (*windows[:2], (first, extra - strides[2]))
+
     spans = [geometry.reach(k, d) for k, d in zip(kernel.shape, dilation_rate)]
     # "SAME" finds the window by itself where there is nothing left over, and saves a copy
     same = all(

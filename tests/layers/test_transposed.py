@@ -16,6 +16,7 @@ from dnzoo.layers import (
     SeparableConv2DTranspose,
     convolution,
 )
+from tests.backends import gradients
 from tests.conformance import LayerConformance
 from tests.conftest import has
 
@@ -216,6 +217,18 @@ def test_equals_pytorch(rank):
     for _ in range(150 if rank < 3 else 50):
         drawn = geometry.geometry(geometry.integers(rng), rank, 5)
         assert max(geometry.errors(rank, *drawn, rng)) < geometry.TOLERANCE, drawn
+
+
+def test_gradient_of_one_channel_and_one_column_in_3d():
+    """TensorFlow 2.21's conv3d, on a CPU with oneDNN, gets (1, 29, 9, 5, 1) with these strides wrong."""
+    x = np.random.default_rng(0).normal(0, 1, (1, 6, 3, 1, 1)).astype("float32")
+    layer = Conv3DTranspose(1, (7, 1, 3), (4, 1, 3), use_bias=False)
+    cotangent = np.random.default_rng(1).normal(0, 1, layer.compute_output_shape(x.shape))
+    found = gradients(layer, x, lambda shape: cotangent)["inputs"][0]
+    kernel = np.asarray(layer.kernel)[:, 0, :, 0, 0]
+    for i, j in np.ndindex(6, 3):
+        expected = (cotangent[0, 4 * i : 4 * i + 7, j, :, 0] * kernel).sum()
+        assert np.isclose(found[0, i, j, 0, 0], expected, atol=1e-4)
 
 
 def test_same_with_output_padding_is_the_same_on_every_backend():
