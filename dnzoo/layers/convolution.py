@@ -127,8 +127,15 @@ def _tensorflow(x, kernel, strides, windows, dilation_rate, groups, data_format)
         first, extra = windows[2]
         windows = (*windows[:2], (first, extra - strides[2]))
 
+    # "SAME" finds the window by itself where as much is left over on both sides, and saves a copy
+    # each way; with a row of zeros more, a kernel of 3 with output padding is such a case too
+    short = [
+        2 * first + extra - k if d == 1 and 0 < extra <= stride else 0
+        for (first, extra), stride, k, d in zip(windows, strides, kernel.shape, dilation_rate)
+    ]
+    if max(short) == 1 and min(short) >= 0:
+        kernel = tf.pad(kernel, [*((0, rows) for rows in short), (0, 0), (0, 0)])
     spans = [geometry.reach(k, d) for k, d in zip(kernel.shape, dilation_rate)]
-    # "SAME" finds the window by itself where there is nothing left over, and saves a copy
     same = all(
         0 < extra <= stride and first == max(span - extra, 0) // 2
         for (first, extra), stride, span in zip(windows, strides, spans)

@@ -84,9 +84,54 @@ def resize(x, interpolation, data_format, scale=None, size=None, antialias=False
             x = geometry.per_axis(x, axis, lambda rows, times=scale[i]: _repeat(rows, times))
         else:
             matrix = interpolation_matrix(given[i], sizes[i], method, antialias, a)
-            matrix = ops.cast(matrix, x.dtype)
-            x = geometry.per_axis(x, axis, lambda rows, matrix=matrix: ops.matmul(matrix, rows))
+            x = geometry.per_axis(x, axis, lambda rows, matrix=matrix: _product(matrix, rows))
     return x
+
+
+BLOCK = 32  # rows that are worth a product of their own
+
+
+def _product(matrix, rows):
+    """`matrix` (target, size) times `rows` (lead, size, trail).
+
+    An output row needs few input rows: long axes are cut into blocks, with what they need of their
+    neighbours, so that the work grows with the size and not with its square.
+    """
+    blocks, reach = _cut(matrix) if isinstance(matrix, np.ndarray) else (1, 0)
+    if blocks == 1:
+        return ops.matmul(ops.cast(matrix, rows.dtype), rows)
+    target, size = matrix.shape
+    inside, made = size // blocks, target // blocks
+    wide = np.pad(matrix, [(0, 0), (reach, reach)])
+    parts = [
+        wide[made * b : made * (b + 1), inside * b : inside * (b + 1) + 2 * reach]
+        for b in range(blocks)
+    ]
+    trail = rows.shape[2] if isinstance(rows.shape[2], int) else ops.shape(rows)[2]
+    rows = ops.reshape(rows, (-1, blocks, inside, trail))
+    if reach:
+        edge = ops.zeros_like(rows[:, :1, :reach])
+        above = ops.concatenate([edge, rows[:, :-1, inside - reach :]], axis=1)
+        below = ops.concatenate([rows[:, 1:, :reach], edge], axis=1)
+        rows = ops.concatenate([above, rows, below], axis=2)
+    made_rows = ops.matmul(ops.cast(np.stack(parts), rows.dtype), rows)
+    return ops.reshape(made_rows, (-1, target, trail))
+
+
+def _cut(matrix):
+    """(number of blocks, rows that a block needs of its neighbours); one block where none fit."""
+    target, size = matrix.shape
+    for blocks in range(size // BLOCK, 1, -1):
+        if size % blocks == 0 == target % blocks:
+            inside, made = size // blocks, target // blocks
+            found, column = np.nonzero(matrix)
+            block = found // made
+            before = (block * inside - column).max()
+            after = (column - (block + 1) * inside + 1).max()
+            reach = int(max(before, after, 0))
+            if reach <= inside // 2:
+                return blocks, reach
+    return 1, 0
 
 
 def _repeat(rows, times):

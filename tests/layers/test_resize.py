@@ -6,7 +6,7 @@ from PIL import Image
 
 from dnzoo import layers
 from dnzoo.layers import Resize1D, Resize2D, Resize3D, ResizeConv1D, ResizeConv2D, ResizeConv3D
-from dnzoo.layers.interpolation import INTERPOLATIONS, interpolation_matrix, resize
+from dnzoo.layers.interpolation import INTERPOLATIONS, _cut, _product, interpolation_matrix, resize
 from tests.conformance import LayerConformance
 from tests.conftest import has
 
@@ -189,6 +189,19 @@ def test_cubic_of_opencv_repeats_the_border():
     quarter = [-0.10546875, 0.87890625, 0.26171875, -0.03515625]
     assert np.allclose(matrix[3], quarter)
     assert np.allclose(matrix[0, :2], [-0.03515625 + 0.26171875 + 0.87890625, -0.10546875])
+
+
+@pytest.mark.parametrize("method", ["nearest", "linear", "cubic"])
+@pytest.mark.parametrize(
+    ("size", "target"), [(64, 128), (96, 144), (128, 64), (101, 202), (80, 8), (64, 65)]
+)
+def test_long_axes_in_blocks(method, size, target):
+    """The same as the whole matrix; blocks where the sizes have a factor in common."""
+    antialias = target < size and method != "nearest"
+    matrix = interpolation_matrix(size, target, method, antialias)
+    rows = np.random.default_rng(0).normal(0, 1, (2, size, 3)).astype("float32")
+    assert np.allclose(_product(matrix, rows), matrix.astype("float32") @ rows, atol=1e-5)
+    assert (_cut(matrix)[0] > 1) == (size != 101 and target != 65)
 
 
 def test_sizes_round_down():
