@@ -3,6 +3,7 @@
 from math import comb
 
 import keras
+import numpy as np
 from keras import ops
 
 from dnzoo.layers import geometry
@@ -39,26 +40,26 @@ class Blur(SpatialLayer):
         self.data_format = self._data_format(data_format)
 
     def call(self, inputs):
-        return self._along(self._along(inputs, 0), 1)
+        x = inputs
+        for axis in geometry.spatial_axes(2, self.data_format):
+            x = self._mirrored(x, axis)
+        row = np.array([comb(self.kernel_size - 1, tap) for tap in range(self.kernel_size)])
+        kernel = np.outer(row, row)[:, :, None, None] / 4.0 ** (self.kernel_size - 1)
+        depth = geometry.channels(inputs.shape, self.data_format)
+        kernel = ops.convert_to_tensor(np.repeat(kernel, depth, axis=2), x.dtype)
+        return ops.depthwise_conv(x, kernel, 1, "valid", self.data_format)
 
-    def _along(self, x, i):
-        axis = geometry.spatial_axes(2, self.data_format)[i]
-        size = ops.shape(x)[axis]
+    def _mirrored(self, x, axis):
+        """Rows put at both ends; Keras's own symmetric padding is another one on PyTorch."""
         before = self.kernel_size // 2
-        n = self.kernel_size - 1
+        after = self.kernel_size - 1 - before
         window = [slice(None)] * 4
-        # Keras's symmetric padding is another one on PyTorch
         window[axis] = slice(None, before)
         parts = [ops.flip(x[tuple(window)], axis), x]
-        if n > before:
-            window[axis] = slice(before - n, None)
+        if after:
+            window[axis] = slice(-after, None)
             parts.append(ops.flip(x[tuple(window)], axis))
-        x = ops.concatenate(parts, axis=axis)
-        total = 0.0
-        for tap in range(self.kernel_size):
-            window[axis] = slice(tap, tap + size)
-            total = total + comb(n, tap) / 2**n * x[tuple(window)]
-        return total
+        return ops.concatenate(parts, axis=axis)
 
     def compute_output_shape(self, input_shape):
         sizes = geometry.spatial_shape(input_shape, self.data_format)

@@ -140,7 +140,7 @@ class DySample(SpatialLayer):
         offset = ops.reshape(ops.cast(offset, "float32"), (batch, height * s, width * s, groups, 2))
         rows = self._points(offset[..., 0], height, axis=1)
         columns = self._points(offset[..., 1], width, axis=2)
-        x = ops.reshape(inputs, (batch, height * width, groups, depth // groups))
+        x = ops.reshape(inputs, (-1, depth // groups))
         top, left = ops.floor(rows), ops.floor(columns)
         y = 0.0
         for i, down in ((top, rows - top), (top + 1.0, top + 1.0 - rows)):
@@ -158,15 +158,13 @@ class DySample(SpatialLayer):
         return ops.minimum(ops.maximum(offset + ops.reshape(rows, shape), 0.0), last)
 
     def _pick(self, x, rows, columns, height, width):
-        """x (N, H W, groups, C / groups) at whole rows and columns (N, s H, s W, groups)."""
+        """x (N H W groups, C / groups) at whole rows and columns (N, s H, s W, groups)."""
         last = ops.cast(height - 1, "float32"), ops.cast(width - 1, "float32")
         rows, columns = ops.minimum(rows, last[0]), ops.minimum(columns, last[1])
         index = ops.cast(rows, "int32") * width + ops.cast(columns, "int32")
-        shape = ops.shape(index)
-        index = ops.reshape(index, (shape[0], shape[1] * shape[2], shape[3], 1))
-        index = ops.broadcast_to(index, (*ops.shape(index)[:3], x.shape[3]))
-        found = ops.take_along_axis(x, index, axis=1)
-        return ops.reshape(found, (*shape, x.shape[3]))
+        image = ops.arange(ops.shape(index)[0], dtype="int32")[:, None, None, None]
+        index = (image * (height * width) + index) * self.groups
+        return ops.take(x, index + ops.arange(self.groups, dtype="int32"), axis=0)
 
     def compute_output_shape(self, input_shape):
         sizes = tuple(size and size * self.scale for size in input_shape[1:3])
