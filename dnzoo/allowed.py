@@ -55,6 +55,8 @@ def _allowed(node):
         found = getattr(importlib.import_module(module), name, None)
         return isinstance(found, type) and (module in MODULES or issubclass(found, keras.Operation))
     if module.startswith("dnzoo."):
+        # by its registered name: a class may have moved to another file since the model was saved
         registered = keras.saving.get_registered_object(f"dnzoo>{name}")
-        return registered is not None and registered.__module__ == module
+        own = registered is not None and registered.__module__.startswith("dnzoo.")
+        return own and node.get("registered_name") == f"dnzoo>{name}"
     return (module, name) in OTHERS

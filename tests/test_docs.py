@@ -1,0 +1,44 @@
+"""docs/layers.md is what its script makes of the code: every layer, every formula."""
+
+import importlib.util
+
+import keras
+import pytest
+
+from dnzoo import layers
+from tests.conftest import ROOT
+
+specification = importlib.util.spec_from_file_location("make_layers", ROOT / "docs/make_layers.py")
+make_layers = importlib.util.module_from_spec(specification)
+specification.loader.exec_module(make_layers)
+
+NO_ROW = {"FadeInSchedule", "normalize", "upsample"}  # not layers, initialisers
+
+
+@pytest.mark.parametrize("row", make_layers.ROWS, ids=lambda row: row.name)
+def test_formulas_are_what_the_code_counts(row):
+    make_layers.checked(row)
+
+
+def test_every_layer_is_there():
+    page = (ROOT / "docs/layers.md").read_text("utf-8")
+    for name in set(layers.__all__) - NO_ROW:
+        if issubclass(getattr(layers, name), keras.initializers.Initializer):
+            assert name in page
+        else:  # the 2-D one stands for its kin
+            assert f"| `{name.replace('1D', '2D').replace('3D', '2D')}`" in page, name
+
+
+def test_rows_are_as_in_the_page():
+    page = (ROOT / "docs/layers.md").read_text("utf-8")
+    for row in make_layers.ROWS:
+        cost = make_layers.checked(row)
+        line = next(
+            line
+            for line in page.splitlines()
+            if line.startswith(
+                f"| `{row.name.split(',')[0]}`" + row.name[len(row.name.split(",")[0]) :]
+            )
+        )
+        assert f"{cost.parameters:,}; {cost.macs / 1e6:,.1f} M" in line
+        assert make_layers.shown(row.macs) in line
