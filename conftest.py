@@ -1,4 +1,6 @@
-"""Fixtures that the doctests need too."""
+"""Fixtures that the doctests need too, and the choice of what a run left out."""
+
+import os
 
 import pytest
 
@@ -9,3 +11,27 @@ def small_scenes(tmp_path_factory):
     from dnzoo.data import segmentation
 
     return segmentation.fashion_scenes(tmp_path_factory.mktemp("data"), 32, 24, 6, 6)
+
+
+SKIPPED = []
+
+
+def pytest_runtest_logreport(report):
+    """Remember what was skipped, for `make test-rest`."""
+    if report.skipped:
+        SKIPPED.append(report.nodeid)
+
+
+def pytest_sessionfinish(session):
+    if os.environ.get("DNZOO_TEST_ALL") != "rest" and not session.config.option.collectonly:
+        session.config.cache.set("dnzoo/skipped", SKIPPED)
+
+
+def pytest_collection_modifyitems(config, items):
+    """With DNZOO_TEST_ALL=rest, only what the run before skipped."""
+    if os.environ.get("DNZOO_TEST_ALL") == "rest":
+        wanted = set(config.cache.get("dnzoo/skipped", []))
+        if not wanted:
+            raise pytest.UsageError("Nothing was skipped before: run `make test` first.")
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in wanted])
+        items[:] = [item for item in items if item.nodeid in wanted]

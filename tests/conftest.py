@@ -14,7 +14,8 @@ if os.environ.get("DNZOO_WITHOUT_TENSORFLOW") == "1":
     sys.modules["tensorflow"] = None  # importing it fails, as where it is not installed
 
 ROOT = Path(__file__).parents[1]
-ALL = os.environ.get("DNZOO_TEST_ALL") == "1"
+# "1": compare with JAX and PyTorch, and do what is slow. "rest": only what the last run left out
+ALL = os.environ.get("DNZOO_TEST_ALL") in ("1", "rest")
 slow = pytest.mark.skipif(not ALL, reason="make test-all does it")
 
 

@@ -15,7 +15,7 @@ def plot_overlap(pairs=((2, 2), (3, 2), (4, 2), (5, 2), (5, 3), (6, 3)), size: i
         pairs: the kernel sizes and strides, both square.
         size: input rows and columns.
     """
-    figure, axes = _figure(len(pairs), 2.1, 2.5)
+    figure, axes = _figure(len(pairs), 1.9, 2.7)
     for axis, (kernel, stride) in zip(axes, pairs):
         counts = overlap((kernel, kernel), stride, size)
         axis.imshow(counts, cmap="cividis", vmin=0)
@@ -34,17 +34,17 @@ def plot_spectrum(spectra: dict, size: str = "cycles a pixel"):
         spectra: name -> (H, W), from `power_spectrum` or `spectrum`.
         size: label of the axes.
     """
-    figure, axes = _figure(len(spectra), 2.4, 2.6)
+    figure, axes = _figure(len(spectra), 2.2, 2.7)
     for axis, (name, power) in zip(axes, spectra.items()):
         decibels = 10 * np.log10(np.fft.fftshift(power) / power.mean() + 1e-6)
         image = axis.imshow(
-            decibels, cmap="cividis", vmin=-30, vmax=20, extent=(-0.5, 0.5, 0.5, -0.5)
+            decibels, cmap="cividis", vmin=-50, vmax=20, extent=(-0.5, 0.5, 0.5, -0.5)
         )
         axis.set_title(name, fontsize=9)
         axis.set_xlabel(size, fontsize=8)
         axis.set_xticks([-0.5, 0, 0.5]), axis.set_yticks([-0.5, 0, 0.5])
         axis.tick_params(labelsize=8)
-    figure.colorbar(image, ax=axes, label="dB against the mean", shrink=0.8)
+    figure.colorbar(image, ax=list(axes), label="dB against the mean", shrink=0.7, pad=0.01)
     return figure
 
 
@@ -71,7 +71,7 @@ def plot_receptive_field(model, input_shape=None):
         middle = graph.outputs[0].shape[axis + 1] // 2
         corners.append(seen(graph, axis, middle, middle)[0])
     (top, bottom), (left, right) = corners
-    figure, (axis,) = _figure(1, 3.2, 3.4)
+    figure, (axis,) = _figure(1, 3.4, 4.0)
     axis.add_patch(Rectangle((0, 0), width, height, facecolor="#d9d9d9", label="input"))
     area = Rectangle(
         (left, top),
@@ -79,7 +79,7 @@ def plot_receptive_field(model, input_shape=None):
         bottom - top + 1,
         facecolor="#0072b2",
         alpha=0.7,
-        label=f"seen: {field.size[0]} x {field.size[1]}",
+        label=f"seen: {bottom - top + 1} x {right - left + 1} (others: up to {field.size[0]})",
     )
     axis.add_patch(area)
     margin = 0.05 * max(width, height)
@@ -87,7 +87,7 @@ def plot_receptive_field(model, input_shape=None):
     axis.set_ylim(max(bottom + 1, height) + margin, min(top, 0) - margin)
     axis.set_aspect("equal")
     axis.set_title(f"{model.name}: what the middle pixel sees", fontsize=9)
-    axis.legend(fontsize=8, loc="upper right")
+    figure.legend(fontsize=8, loc="outside lower center", ncols=2)
     axis.tick_params(labelsize=8)
     return figure
 
