@@ -82,6 +82,8 @@ def test_one_logit():
     probabilities = metrics.ConfusionMatrix(2, threshold=0.5)
     probabilities.update_state(masks, 1 / (1 + np.exp(-logits)))
     assert np.array_equal(probabilities.result(), [[1, 0], [1, 1]])
+    probabilities.update_state(np.tile(masks, (3, 1, 1)), np.tile(logits, (3, 1, 1, 1)))
+    assert np.array_equal(probabilities.result(), [[4, 0], [4, 4]])
 
 
 def test_nothing_valid_is_nan_and_reset_forgets():
@@ -126,7 +128,14 @@ def test_in_compile_and_fit(jit_compile):
 
 
 @pytest.mark.parametrize(
-    "make", [metrics.ConfusionMatrix, metrics.MeanIoU, metrics.MeanDice, metrics.ClassIoU]
+    "make",
+    [
+        metrics.ConfusionMatrix,
+        metrics.MeanIoU,
+        metrics.MeanDice,
+        metrics.ClassIoU,
+        metrics.PixelAccuracy,
+    ],
 )
 def test_config_round_trip(make):
     metric = make(3, ignore_index=0, from_logits=False, name="mine")

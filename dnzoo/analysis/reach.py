@@ -249,6 +249,8 @@ def _match_size(layer, axis, low, high, given, made):
 
 
 def _multi_scale(layer, axis, low, high, given, made):
+    if layer.normalization in ("instance", "group"):
+        return WHOLE
     method = INTERPOLATIONS[2][layer.interpolation]
     return [_resized(method, Fraction(size, made), False, low, high) for size in given]
 

@@ -6,6 +6,7 @@ from keras import ops
 from dnzoo.layers import geometry
 from dnzoo.layers.attention import AttentionGate, pointwise
 from dnzoo.layers.base import SpatialLayer
+from dnzoo.layers.blocks import Block
 from dnzoo.layers.interpolation import INTERPOLATIONS, resize
 
 SKIPS = ("concat", "add", "attention")
@@ -123,16 +124,18 @@ class SkipFusion(SpatialLayer):
 
 
 @keras.saving.register_keras_serializable("dnzoo")
-class MultiScaleFusion(SpatialLayer):
+class MultiScaleFusion(Block):
     """Make several levels one: `[finest, ..., coarsest]`, each (N, H_i, W_i, C_i) -> (N, H_1, W_1, ·).
 
-    A 1x1 convolution brings each level to `filters` channels, it is resized to the finest's height
-    and width, and all are added or laid side by side.
+    A 1x1 convolution brings each level to `filters` channels, normalisation and activation follow,
+    it is resized to the finest's height and width, and all are added or laid side by side.
 
     Args:
         filters: channels of each level.
         mode: "add" (filters channels out) or "concat" (filters channels a level out).
         interpolation: "nearest", "bilinear" or "bicubic".
+        normalization, activation, kernel_initializer, normalization_momentum: as in `ConvBlock`,
+            here none at first.
 
     Raises:
         ValueError: for an illegal argument.
@@ -145,23 +148,45 @@ class MultiScaleFusion(SpatialLayer):
         TensorShape([1, 8, 8, 5])
     """
 
-    def __init__(self, filters, mode="add", interpolation="bilinear", **kwargs):
-        super().__init__(**kwargs)
-        self.filters = self._integer("filters", filters)
+    def __init__(
+        self,
+        filters,
+        mode="add",
+        interpolation="bilinear",
+        normalization=None,
+        activation=None,
+        kernel_initializer="glorot_uniform",
+        normalization_momentum=0.99,
+        **kwargs,
+    ):
+        super().__init__(
+            filters,
+            normalization,
+            activation,
+            kernel_initializer,
+            normalization_momentum,
+            **kwargs,
+        )
+        self._norm(self.filters, None)  # an unknown name is found now
         self.mode = self._one_of("mode", mode, ("add", "concat"))
         legal = tuple(INTERPOLATIONS[2])
         self.interpolation = self._one_of("interpolation", interpolation, legal)
 
     def build(self, input_shape):
-        self.projections = [
-            pointwise(self, self.filters, f"level_{i + 1}") for i in range(len(input_shape))
-        ]
-        for projection, shape in zip(self.projections, input_shape):
+        numbers = range(1, len(input_shape) + 1)
+        self.projections = [self._conv(1, f"level_{i}") for i in numbers]
+        self.norms = [self._norm(self.filters, f"norm_{i}") for i in numbers]
+        for projection, norm, shape in zip(self.projections, self.norms, input_shape):
             projection.build(shape)
+            if norm is not None:
+                norm.build((*shape[:-1], self.filters))
 
-    def call(self, inputs):
+    def call(self, inputs, training=None):
         size = ops.shape(inputs[0])[1:3]
-        first, *others = (projection(x) for projection, x in zip(self.projections, inputs))
+        first, *others = (
+            self.activation(self._normalised(norm, projection(x), training))
+            for projection, norm, x in zip(self.projections, self.norms, inputs)
+        )
         others = [resize(x, self.interpolation, "channels_last", size=size) for x in others]
         if self.mode == "concat":
             return ops.concatenate([first, *others], axis=-1)
@@ -174,9 +199,5 @@ class MultiScaleFusion(SpatialLayer):
         return (*input_shape[0][:-1], depth)
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "mode": self.mode,
-            "interpolation": self.interpolation,
-        }
+        config = {"mode": self.mode, "interpolation": self.interpolation}
+        return {**super().get_config(), **config}

@@ -118,6 +118,7 @@ BAD = [
     (lambda: L.SkipFusion("multiply"), "SkipFusion: mode must be one of 'concat', 'add', 'attention'; got mode='multiply'"),
     (lambda: L.MatchSize("end"), "MatchSize: anchor must be one of 'start', 'center'; got anchor='end'"),
     (lambda: L.MultiScaleFusion(4, "mean"), "MultiScaleFusion: mode must be one of 'add', 'concat'"),
+    (lambda: L.MultiScaleFusion(4, normalization="none"), "got normalization='none'"),
     (lambda: L.MultiScaleFusion(4, interpolation="area"), "MultiScaleFusion: interpolation must be one of"),
     (lambda: L.SpectralNormalization(L.Blur(), power_iterations=0), "SpectralNormalization: power_iterations must be"),
     (lambda: feed(L.SpectralNormalization(L.Blur()), IMAGE), "SpectralNormalization: the layer must have a kernel; got a Blur"),

@@ -49,7 +49,7 @@ class TestMultiScaleFusion(LayerConformance):
     shapes = [(2, 7, 6, 3), (2, 4, 3, 4), (2, 2, 2, 5)]
 
     def build(self, **kwargs):
-        return MultiScaleFusion(4, **kwargs)
+        return MultiScaleFusion(4, normalization="batch", activation="relu", **kwargs)
 
 
 class TestMultiScaleConcat(LayerConformance):
