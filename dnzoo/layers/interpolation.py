@@ -45,11 +45,13 @@ def interpolation_matrix(size, target, method, antialias=False, a=-0.5):
     a = -0.75 they go to the border row instead (PyTorch, OpenCV). The two agree for linear.
     """
     xp = np if isinstance(size, int) and isinstance(target, int) else ops
-    ratio = size / target if xp is np else ops.cast(size, "float64") / ops.cast(target, "float64")
+    if xp is ops:
+        size, target = ops.cast(size, "float64"), ops.cast(target, "float64")
+    ratio = size / target
     source = xp.arange(size, dtype="float64")
     rows = xp.arange(target, dtype="float64")
     if method == "nearest":
-        chosen = xp.floor((2.0 * rows + 1.0) * ratio / 2.0)
+        chosen = xp.floor((2.0 * rows + 1.0) * size / (2.0 * target))  # exact: one rounding
         return xp.where(chosen[:, None] == source[None, :], 1.0, 0.0)
     centre = (rows + 0.5) * ratio - 0.5
     if method == "cubic" and a != -0.5:

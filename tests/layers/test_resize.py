@@ -204,6 +204,14 @@ def test_long_axes_in_blocks(method, size, target):
     assert (_cut(matrix)[0] > 1) == (size != 101 and target != 65)
 
 
+def test_nearest_is_exact_where_a_row_lies_between_two():
+    """(2 i + 1) H / 2 H' in whole numbers, for every size up to 60."""
+    for size in range(1, 61, 7):
+        for target in range(1, 61):
+            rows = [(2 * i + 1) * size // (2 * target) for i in range(target)]
+            assert np.array_equal(interpolation_matrix(size, target, "nearest").argmax(1), rows)
+
+
 def test_sizes_round_down():
     assert Resize2D(1.5).compute_output_shape((1, 5, None, 2)) == (1, 7, None, 2)
     assert Resize2D((0.5, 2.0)).scale == (0.5, 2)
