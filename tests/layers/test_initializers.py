@@ -66,6 +66,9 @@ def test_icnr_wraps_any_initialiser():
         ICNR(scale=2)((3, 3, 1, 6))
     with pytest.raises(ValueError, match="ICNR: scale must be an integer, at least 1; got scale=0"):
         ICNR(scale=0)
+    assert ICNR(scale=2)((3, 3, 3, 8)).shape == (3, 3, 3, 8)  # the channels in do not matter
+    with pytest.raises(ValueError, match="multiple of scale"):
+        ICNR(scale=2)((3, 3, 4, 6))
     assert ICNR().scale == 2 and isinstance(ICNR().initializer, keras.initializers.GlorotUniform)
     again = keras.initializers.deserialize(keras.initializers.serialize(ICNR("he_normal", 3)))
     assert again.scale == 3 and isinstance(again.initializer, keras.initializers.HeNormal)
