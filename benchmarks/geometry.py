@@ -3,7 +3,7 @@
 Random kernels (1 to 7), strides (1 to 4), paddings, output paddings, dilations (1 to 3), groups and
 sizes (1 to 9), among all that PyTorch allows, with 1, 2 and 3 dimensions: the output, and its gradients with
 respect to input and kernel. One row a dimension, with the largest error and where it is. An error is
-relative to the largest number of PyTorch's array, or to 1. 25 minutes on 2 cores:
+relative to the largest number of PyTorch's array, or to 1. 20 minutes on 2 cores:
     python benchmarks/geometry.py --out benchmarks/geometry.csv
 """
 
