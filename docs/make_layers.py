@@ -1,4 +1,4 @@
-"""Write docs/layers.md and its pictures from the code, one minute on 2 cores:
+"""Write docs/layers.md and its pictures from the code, fifteen seconds on 2 cores:
 python docs/make_layers.py
 """
 

@@ -3,8 +3,7 @@
 Both put out the same window of the whole scatter sum, which `geometry.conv_transpose_window` names.
 """
 
-import os
-import platform
+import functools
 
 import keras
 from keras import ops
@@ -28,7 +27,8 @@ def conv_transpose(x, kernel, strides, windows, dilation_rate=1, groups=1, data_
     dilated = any(
         rate > 1 for rate in dilation_rate
     )  # TensorFlow's 3-D kernel has no gradient then
-    if _tensorflow_has_kernels(x) and (len(strides) < 3 or not dilated):
+    plain = not dilated and (groups == 1 or len(strides) == 3)  # 3-D groups are split
+    if _tensorflow_has_kernels(x, plain) and (len(strides) < 3 or not dilated):
         return _tensorflow(*arguments)
     if groups == 1 and not dilated:
         whole = ops.conv_transpose(x, kernel, strides, "valid", data_format=data_format)
@@ -95,14 +95,29 @@ def _window(whole, rows, windows, data_format):
     return geometry.pad_or_crop(whole, before, after, data_format)
 
 
-def _tensorflow_has_kernels(x):
-    """Groups and dilation need oneDNN on a CPU, which TensorFlow's builds for x86 have."""
+def _tensorflow_has_kernels(x, plain):
     return (
         keras.backend.backend() == "tensorflow"
         and not isinstance(x, keras.KerasTensor)
-        and platform.machine().lower() in ("x86_64", "amd64")
-        and os.environ.get("TF_ENABLE_ONEDNN_OPTS") != "0"
+        and (plain or _tensorflow_takes_groups_and_dilation())
     )
+
+
+@functools.cache
+def _tensorflow_takes_groups_and_dilation():
+    """Whether this TensorFlow does, forward and backward: on a CPU only with oneDNN. Tried once."""
+    import tensorflow as tf
+
+    with tf.init_scope():  # at once, also where a graph is being made
+        x, kernel = tf.ones((1, 2, 2, 2)), tf.ones((2, 2, 1, 2))
+        try:
+            with tf.GradientTape() as tape:
+                tape.watch([x, kernel])
+                y = tf.nn.conv_transpose(x, kernel, (1, 5, 5, 2), 2, "VALID", dilations=2)
+            tape.gradient(y, [x, kernel])
+        except tf.errors.OpError:
+            return False
+    return True
 
 
 def _tensorflow(x, kernel, strides, windows, dilation_rate, groups, data_format):
