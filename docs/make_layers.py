@@ -170,6 +170,9 @@ Checkerboard: `analysis.checkerboard`, the power at the stride's frequencies ove
 noise of 0.1); in brackets what `analysis.spectrum` predicts in closed form. 1 is none. Layers with nothing to learn and layers that begin as interpolation have zeros
 there, far below 1. DySample and CARAFE have no closed form.
 
+Kernels of 2, 3 and 4 with stride 2 begin with the same expected pattern: while weights are random it does not matter to the power whether the stride divides the kernel.
+The rule of even overlap (below) is about how unequally often pixels are written, and with that how much of the pattern training has to undo.
+
 ![How often a transposed convolution writes each pixel](images/overlap.png)
 
 *How often a transposed convolution writes each output pixel (`analysis.overlap`): even inside wherever the stride divides the kernel, the kernel-stride rule.*
@@ -203,10 +206,10 @@ its moving variance, and so does this layer.
 ## Speed
 
 Forward, and forward with backward, against PyTorch doing the same ({device}, {date}; `python benchmarks/layers.py --out benchmarks/layers.csv`).
-Where dnzoo takes more than 1.2 times as long the CSV says why: mostly the 0.1 to 0.2 ms that a call of a `tf.function` and fresh memory for its output cost, as `SkipFusion add`, one addition, shows.
+Most of what is longer is short: a call of a `tf.function` with fresh memory for its output costs 0.1 to 0.2 ms, as `SkipFusion add`, one addition, shows.
 
-| layer | input | forward, ms (PyTorch) | ratio | with backward, ms (PyTorch) | ratio |
-|---|---|---|---|---|---|
+| layer | input | forward, ms (PyTorch) | ratio | with backward, ms (PyTorch) | ratio | why, above 1.2 |
+|---|---|---|---|---|---|---|
 {speed}
 """
 
@@ -224,7 +227,7 @@ def speed(rows):
         for kind in ("forward", "forward and backward"):
             ours, theirs = row[f"{kind}, dnzoo ms"], row[f"{kind}, PyTorch ms"]
             cells += [f"{ours} ({theirs})", row[f"{kind}, ratio"]]
-        yield "| " + " | ".join(cells) + " |"
+        yield "| " + " | ".join([*cells, row["reason"]]) + " |"
 
 
 def mutation():
