@@ -161,8 +161,8 @@ PAGE = """# The layers
 
 *Made by `python docs/make_layers.py`, which stops where a formula is not what the code counts.*
 
-H rows in, H' out, n = H W pixels in, k taps, stride or scale s, padding P, output padding O_P, dilation D, C channels in, F out, g groups. Columns go
-the same way. What each layer takes, computes and refuses stands in its docstring.
+H rows in, H' out, n = H W pixels in, k taps, stride or scale s, padding P, output padding O_P, dilation D, C channels in, F out, g groups; p a pool's size,
+m and e CARAFE's compressed channels and encoder kernel, r a ratio, d a depth. Columns go the same way. What each layer takes, computes and refuses stands in its docstring.
 
 {table}
 
@@ -171,7 +171,7 @@ noise of 0.1); in brackets what `analysis.spectrum` predicts in closed form. 1 i
 there, far below 1. DySample and CARAFE have no closed form.
 
 Kernels of 2, 3 and 4 with stride 2 begin with the same expected pattern: while weights are random it does not matter to the power whether the stride divides the kernel.
-The rule of even overlap (below) is about how unequally often pixels are written, and with that how much of the pattern training has to undo.
+The rule of even overlap (below) is about how unequally often pixels are written.
 
 ![How often a transposed convolution writes each pixel](images/overlap.png)
 
