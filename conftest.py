@@ -23,8 +23,10 @@ def pytest_runtest_logreport(report):
 
 
 def pytest_sessionfinish(session):
-    if os.environ.get("DNZOO_TEST_ALL") != "rest" and not session.config.option.collectonly:
-        session.config.cache.set("dnzoo/skipped", SKIPPED)
+    cache = getattr(session.config, "cache", None)  # a child runs without
+    whole = os.environ.get("DNZOO_TEST_ALL") != "rest" and not session.config.option.collectonly
+    if cache is not None and whole:
+        cache.set("dnzoo/skipped", SKIPPED)
 
 
 def pytest_collection_modifyitems(config, items):

@@ -47,6 +47,7 @@ class TestMatchSizeCenter(LayerConformance):
 
 class TestMultiScaleFusion(LayerConformance):
     shapes = [(2, 7, 6, 3), (2, 4, 3, 4), (2, 2, 2, 5)]
+    tolerance = 2e-4  # a bias before batch normalisation has a gradient of rounding errors alone
 
     def build(self, **kwargs):
         return MultiScaleFusion(4, normalization="batch", activation="relu", **kwargs)
