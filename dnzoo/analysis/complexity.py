@@ -8,7 +8,20 @@ import keras
 from dnzoo import layers
 from dnzoo.analysis.graph import trace
 from dnzoo.analysis.memory import size_in_bytes, training_memory
-from dnzoo.analysis.reach import ATOMS, RESIZES, TRANSPOSED
+from dnzoo.analysis.reach import (
+    ATOMS,
+    CROPPINGS,
+    OPERATIONS_MOVE,
+    OPERATIONS_ROW_BY_ROW,
+    OPERATIONS_SEE_ALL,
+    PADDINGS,
+    POOLINGS,
+    RESIZES,
+    ROW_BY_ROW,
+    SEES_ALL,
+    TRANSPOSED,
+    UPSAMPLINGS,
+)
 from dnzoo.layers import geometry
 from dnzoo.layers.interpolation import INTERPOLATIONS, REACH
 from dnzoo.layers.transposed import ConvTranspose, FractionalConv2D
@@ -127,9 +140,13 @@ def macs(node) -> int:
     for kinds, rule in RULES:
         if isinstance(operation, kinds):
             return rule(operation, node, given, made)
-    if type(operation).__name__.lower() == "matmul":
+    kind = type(operation).__name__.lower()
+    if kind == "matmul":
         return made * node.inputs[0].shape[-1]
-    return 0
+    if isinstance(operation, FREE) or kind in OPERATIONS_FREE:
+        return 0
+    name = "/".join(node.path)
+    raise ValueError(f"complexity: no cost is known for {name} ({type(operation).__name__}).")
 
 
 def _convolution(layer, node, given, made):
@@ -212,7 +229,18 @@ def _multi_scale(layer, node, given, made):
     return products
 
 
+def _upsampling(layer, node, given, made):
+    if getattr(layer, "interpolation", "nearest") == "nearest":
+        return 0
+    if layer.interpolation != "bilinear":
+        raise ValueError(f"complexity: no cost is known for {layer.interpolation} in {layer.name}.")
+    return 2 * (given * layer.size[0] + made)
+
+
+FREE = (*CROPPINGS, *PADDINGS, *POOLINGS, *ROW_BY_ROW, *SEES_ALL, *ATOMS, K.InputLayer)
+OPERATIONS_FREE = OPERATIONS_ROW_BY_ROW | OPERATIONS_SEE_ALL | OPERATIONS_MOVE
 RULES = (
+    (UPSAMPLINGS, _upsampling),
     ((K.SeparableConv1D, K.SeparableConv2D), _separable),
     ((K.DepthwiseConv1D, K.DepthwiseConv2D), _depthwise),
     ((K.Conv1D, K.Conv2D, K.Conv3D), _convolution),

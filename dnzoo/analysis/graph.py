@@ -129,7 +129,9 @@ class _Tracer:
             return False
         if not isinstance(operation, keras.layers.Layer) or isinstance(operation, self.atoms):
             return True
-        return type(operation).__module__.startswith("keras.")
+        module = type(operation).__module__
+        # what keras.applications defines for itself is made of operations
+        return module.startswith("keras.") and not module.startswith("keras.src.applications")
 
 
 def _between(given, outputs):

@@ -87,6 +87,11 @@ OPERATIONS_ROW_BY_ROW = set(
     identity leakyrelu log maximum minimum multiply negative power relu relu6 rsqrt selu sigmoid
     silu softmax softplus softsign sqrt square subtract tanh where""".split()
 )
+# What else keras.ops does without a product: moved, chosen or made anew.
+OPERATIONS_MOVE = set(
+    """argmax broadcastto depthtospace expanddims flip floor getitem ones oneslike pad repeat roll
+    round spacetodepth split squeeze stack take tile zeros zeroslike""".split()
+)
 OPERATIONS_SEE_ALL = {"mean", "max", "min", "sum", "reshape", "matmul", "transpose", "var"}
 ATOMS = (
     *RESIZES,

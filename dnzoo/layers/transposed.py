@@ -103,12 +103,15 @@ class ConvTranspose(SpatialLayer):
     def _kernel_shape(self, depth):
         return (*self.kernel_size, self.filters // self.groups, depth)
 
-    def windows(self):
-        """(first, extra) of each axis, as `geometry.conv_transpose_window` has it."""
+    def _axes(self):
+        """What `geometry` wants to know of each axis."""
         paddings = (self.padding,) * self.rank if isinstance(self.padding, str) else self.padding
         extras = self.output_padding or (None,) * self.rank
-        axes = zip(self.kernel_size, self.strides, paddings, extras, self.dilation_rate)
-        return tuple(geometry.conv_transpose_window(*axis) for axis in axes)
+        return tuple(zip(self.kernel_size, self.strides, paddings, extras, self.dilation_rate))
+
+    def windows(self):
+        """(first, extra) of each axis, as `geometry.conv_transpose_window` has it."""
+        return tuple(geometry.conv_transpose_window(*axis) for axis in self._axes())
 
     def _convolve(self, inputs):
         return conv_transpose(
@@ -133,8 +136,7 @@ class ConvTranspose(SpatialLayer):
     def compute_output_shape(self, input_shape):
         given = geometry.spatial_shape(input_shape, self.data_format)
         sizes = tuple(
-            None if size is None else stride * (size - 1) + extra
-            for size, stride, (_, extra) in zip(given, self.strides, self.windows())
+            geometry.conv_transpose_size(size, *axis) for size, axis in zip(given, self._axes())
         )
         if any(size is not None and size < 1 for size in sizes):
             raise ValueError(

@@ -35,6 +35,7 @@ BY_HAND = {
     "unpooling": (lambda: L.MaxPoolWithSwitches2D(), (6, 6, 4), 0),
     "carafe": (lambda: L.CARAFE(2, 5, 3, 6), (5, 6, 4), 30 * (4 * 6 + 9 * 6 * 100) + 120 * 4 * 25),
     "dysample": (lambda: L.DySample(2, 4), (5, 6, 4), 30 * 4 * 32 + 120 * 4 * 4),
+    "upsampling": (lambda: K.UpSampling2D(2, interpolation="bilinear"), (5, 6, 4), 2 * (10 * 6 + 10 * 12) * 4),
     "blur": (lambda: L.Blur(3), (5, 6, 4), 2 * 30 * 4 * 3),
     "squeeze": (lambda: L.SqueezeExcite(2), (5, 6, 4), 4 * 2 + 2 * 4),
     "attention": (lambda: L.SelfAttention2D(2), (5, 6, 4), 30 * (4 * 2 * 3 + 2 * 4) + 30 * 30 * (2 + 2)),
@@ -54,6 +55,26 @@ def test_by_hand(name):
     made = layer.compute_output_shape((1, *shape))
     made = made[0] if isinstance(made[0], tuple) else made
     assert found.activation_bytes >= 4 * np.prod(made)
+
+
+def test_unknown_costs_are_named():
+    with pytest.raises(ValueError, match=r"no cost is known for mine \(LSTM\)"):
+        complexity(K.LSTM(4, name="mine"), (6, 4))
+
+    class Product(K.Layer):
+        def call(self, x):
+            return keras.ops.einsum("nhwc,nhwd->ncd", x, x)
+
+    with pytest.raises(ValueError, match=r"no cost is known for product/einsum.* \(Einsum\)"):
+        complexity(Product(name="product"), (6, 6, 4))
+
+
+@pytest.mark.parametrize("name", ["ConvNeXtTiny", "DenseNet121", "EfficientNetV2B0", "ResNet50"])
+def test_keras_applications(name):
+    """Convolutions alone; published: 4.5, 2.8, 0.7 and 3.9 billion at 224 x 224."""
+    model = getattr(keras.applications, name)(weights=None)
+    published = {"ConvNeXtTiny": 4.5, "DenseNet121": 2.8, "EfficientNetV2B0": 0.7, "ResNet50": 3.9}
+    assert abs(complexity(model).macs / 1e9 - published[name]) < 0.1
 
 
 def test_several_inputs():

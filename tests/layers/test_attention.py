@@ -37,7 +37,6 @@ class WithGamma:
 
 class TestSelfAttention2D(WithGamma, LayerConformance):
     shapes = (2, 5, 4, 8)
-    dead = ("key/bias",)
 
     def build(self, **kwargs):
         return SelfAttention2D(2, **kwargs)
