@@ -24,11 +24,10 @@ def conv_transpose(x, kernel, strides, windows, dilation_rate=1, groups=1, data_
         (N, S (H - 1) + extra, ..., out).
     """
     arguments = (x, kernel, strides, windows, dilation_rate, groups, data_format)
-    dilated = any(
-        rate > 1 for rate in dilation_rate
-    )  # TensorFlow's 3-D kernel has no gradient then
+    dilated = any(rate > 1 for rate in dilation_rate)
     plain = not dilated and (groups == 1 or len(strides) == 3)  # 3-D groups are split
-    if _tensorflow_has_kernels(x, plain) and (len(strides) < 3 or not dilated):
+    # with dilation TensorFlow's 3-D kernel has no gradient
+    if _tensorflow_has_kernels(x, plain) and not (dilated and len(strides) == 3):
         return _tensorflow(*arguments)
     if groups == 1 and not dilated:
         whole = ops.conv_transpose(x, kernel, strides, "valid", data_format=data_format)
