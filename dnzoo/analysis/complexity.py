@@ -7,8 +7,7 @@ import keras
 
 from dnzoo import layers
 from dnzoo.analysis.graph import trace
-from dnzoo.analysis.memory import size_in_bytes, training_memory
-from dnzoo.analysis.reach import (
+from dnzoo.analysis.kinds import (
     ATOMS,
     CROPPINGS,
     OPERATIONS_MOVE,
@@ -22,6 +21,7 @@ from dnzoo.analysis.reach import (
     TRANSPOSED,
     UPSAMPLINGS,
 )
+from dnzoo.analysis.memory import size_in_bytes, training_memory
 from dnzoo.layers import geometry
 from dnzoo.layers.interpolation import INTERPOLATIONS, REACH
 from dnzoo.layers.transposed import ConvTranspose, FractionalConv2D

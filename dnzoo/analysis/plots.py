@@ -4,7 +4,7 @@ import numpy as np
 
 from dnzoo.analysis.checkerboard import overlap
 from dnzoo.analysis.graph import trace
-from dnzoo.analysis.reach import ATOMS
+from dnzoo.analysis.kinds import ATOMS
 from dnzoo.analysis.receptive_field import receptive_field, seen
 
 
@@ -27,12 +27,11 @@ def plot_overlap(pairs=((2, 2), (3, 2), (4, 2), (5, 2), (5, 3), (6, 3)), size: i
     return figure
 
 
-def plot_spectrum(spectra: dict, size: str = "cycles a pixel"):
+def plot_spectrum(spectra: dict):
     """Power spectra side by side, in decibels around their mean, the frequency 0 in the middle.
 
     Args:
         spectra: name -> (H, W), from `power_spectrum` or `spectrum`.
-        size: label of the axes.
     """
     figure, axes = _figure(len(spectra), 2.2, 2.7)
     for axis, (name, power) in zip(axes, spectra.items()):
@@ -41,7 +40,7 @@ def plot_spectrum(spectra: dict, size: str = "cycles a pixel"):
             decibels, cmap="cividis", vmin=-50, vmax=20, extent=(-0.5, 0.5, 0.5, -0.5)
         )
         axis.set_title(name, fontsize=9)
-        axis.set_xlabel(size, fontsize=8)
+        axis.set_xlabel("cycles a pixel", fontsize=8)
         axis.set_xticks([-0.5, 0, 0.5]), axis.set_yticks([-0.5, 0, 0.5])
         axis.tick_params(labelsize=8)
     figure.colorbar(image, ax=list(axes), label="dB against the mean", shrink=0.7, pad=0.01)

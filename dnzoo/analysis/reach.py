@@ -3,9 +3,20 @@
 import math
 from fractions import Fraction
 
-import keras
-
 from dnzoo import layers
+from dnzoo.analysis.kinds import (
+    CONVOLUTIONS,
+    CROPPINGS,
+    OPERATIONS_ROW_BY_ROW,
+    OPERATIONS_SEE_ALL,
+    PADDINGS,
+    POOLINGS,
+    RESIZES,
+    ROW_BY_ROW,
+    SEES_ALL,
+    TRANSPOSED,
+    UPSAMPLINGS,
+)
 from dnzoo.layers import geometry
 from dnzoo.layers.interpolation import INTERPOLATIONS, REACH
 from dnzoo.layers.subpixel import PixelShuffle, PixelUnshuffle
@@ -13,103 +24,6 @@ from dnzoo.layers.transposed import ConvTranspose
 
 WHOLE = "whole"  # every row
 NOTHING = None  # no row
-
-K = keras.layers
-CONVOLUTIONS = (
-    K.Conv1D,
-    K.Conv2D,
-    K.Conv3D,
-    K.DepthwiseConv1D,
-    K.DepthwiseConv2D,
-    K.SeparableConv1D,
-    K.SeparableConv2D,
-)
-TRANSPOSED = (K.Conv1DTranspose, K.Conv2DTranspose, K.Conv3DTranspose)
-POOLINGS = (
-    K.MaxPooling1D,
-    K.MaxPooling2D,
-    K.MaxPooling3D,
-    K.AveragePooling1D,
-    K.AveragePooling2D,
-    K.AveragePooling3D,
-)
-UPSAMPLINGS = (K.UpSampling1D, K.UpSampling2D, K.UpSampling3D)
-PADDINGS = (K.ZeroPadding1D, K.ZeroPadding2D, K.ZeroPadding3D)
-CROPPINGS = (K.Cropping1D, K.Cropping2D, K.Cropping3D)
-RESIZES = (layers.Resize1D, layers.Resize2D, layers.Resize3D)
-ROW_BY_ROW = (
-    K.Activation,
-    K.ActivityRegularization,
-    K.Add,
-    K.AlphaDropout,
-    K.Average,
-    K.BatchNormalization,
-    K.Concatenate,
-    K.Dense,
-    K.Dropout,
-    K.ELU,
-    K.GaussianDropout,
-    K.GaussianNoise,
-    K.Identity,
-    K.LayerNormalization,
-    K.LeakyReLU,
-    K.Maximum,
-    K.Minimum,
-    K.Multiply,
-    K.Normalization,
-    K.PReLU,
-    K.ReLU,
-    K.Rescaling,
-    K.Softmax,
-    K.SpatialDropout1D,
-    K.SpatialDropout2D,
-    K.SpatialDropout3D,
-    K.Subtract,
-    layers.FadeIn,
-    layers.Preprocessing,
-)
-SEES_ALL = (
-    K.Flatten,
-    K.GlobalAveragePooling1D,
-    K.GlobalAveragePooling2D,
-    K.GlobalAveragePooling3D,
-    K.GlobalMaxPooling1D,
-    K.GlobalMaxPooling2D,
-    K.GlobalMaxPooling3D,
-    K.GroupNormalization,
-    K.Reshape,
-    layers.DySample,  # its sampling points may move anywhere
-    layers.SelfAttention2D,
-)
-# Operations of keras.ops that layers call, by the name of their class.
-OPERATIONS_ROW_BY_ROW = set(
-    """absolute add cast clip concatenate converttotensor divide elu exp gelu hardsigmoid hardsilu
-    identity leakyrelu log maximum minimum multiply negative power relu relu6 rsqrt selu sigmoid
-    silu softmax softplus softsign sqrt square subtract tanh where""".split()
-)
-# What else keras.ops does without a product: moved, chosen or made anew.
-OPERATIONS_MOVE = set(
-    """argmax broadcastto depthtospace expanddims flip floor getitem ones oneslike pad repeat roll
-    round spacetodepth split squeeze stack take tile zeros zeroslike""".split()
-)
-OPERATIONS_SEE_ALL = {"mean", "max", "min", "sum", "reshape", "matmul", "transpose", "var"}
-ATOMS = (
-    *RESIZES,
-    ConvTranspose,
-    PixelShuffle,
-    PixelUnshuffle,
-    layers.Blur,
-    layers.CARAFE,
-    layers.DySample,
-    layers.FadeIn,
-    layers.MatchSize,
-    layers.MaxPoolWithSwitches2D,
-    layers.MaxUnpool2D,
-    layers.MultiScaleFusion,
-    layers.Preprocessing,
-    layers.SelfAttention2D,
-    layers.BatchNormalization,
-)
 
 
 def rows(node, axis, low, high):

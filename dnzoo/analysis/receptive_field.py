@@ -4,7 +4,8 @@ import dataclasses
 from fractions import Fraction
 
 from dnzoo.analysis.graph import trace
-from dnzoo.analysis.reach import ATOMS, NOTHING, WHOLE, rows
+from dnzoo.analysis.kinds import ATOMS
+from dnzoo.analysis.reach import NOTHING, WHOLE, rows
 
 PERIODS = 512  # the longest distance looked for at which a network repeats itself
 

@@ -13,9 +13,9 @@ class MaxPoolWithSwitches2D(SpatialLayer):
     """Max pooling without overlap: (N, H, W, C) -> pooled and switches, both (N, H // p, W // p, C).
 
     A switch says where in its p x p window the maximum was: row * p + column, int32. Of equal
-    maxima the first counts, row by row, and it alone gets the gradient (as in PyTorch; TensorFlow's
-    and Keras's pooling agree on a CPU). Rows that fill no window are left out. PyTorch's index
-    is `(p i + switch // p) W + p j + switch % p`. Channels are last.
+    maxima the first counts, row by row, and it alone gets the gradient, as in PyTorch. Rows that
+    fill no window are left out. PyTorch's index is
+    `(p i + switch // p) W + p j + switch % p`. Channels are last.
 
     Args:
         pool_size: p, windows of p x p at a distance of p.
