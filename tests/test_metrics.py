@@ -215,3 +215,38 @@ def test_matrix_above_2_to_the_23():
 def test_wrong_number_of_logits():
     with pytest.raises(ValueError, match="3 classes need 3 logits"):
         metrics.MeanIoU(3).update_state(np.zeros((1, 2, 2)), np.zeros((1, 2, 2, 4)))
+
+
+@pytest.mark.parametrize("size", [(64, 64), (128, 96), (40, 200)])
+def test_boundary_iou_equals_erosion(size):
+    """The definition, with scipy's binary erosion: a mask less what is deep inside it."""
+    from scipy import ndimage
+
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 4, (3, size[0] // 8, size[1] // 8)).repeat(8, 1).repeat(8, 2)
+    guess = np.roll(truth, 2, 1)
+    distance = max(round(0.02 * np.hypot(*size)), 1)
+
+    def boundary(masks):
+        padded = np.pad(masks, ((0, 0), (1, 1), (1, 1)))
+        deep = [ndimage.binary_erosion(m, np.ones((3, 3)), iterations=distance) for m in padded]
+        return padded & ~np.array(deep)
+
+    pairs = [(boundary(truth == c), boundary(guess == c)) for c in range(4)]
+    expected = np.mean([(a & b).sum() / (a | b).sum() for a, b in pairs])
+    metric = metrics.BoundaryIoU(4, from_logits=False)
+    for i in range(3):
+        metric.update_state(truth[i : i + 1], guess[i : i + 1])
+    assert np.isclose(float(metric.result()), expected, atol=1e-6)
+
+
+def test_boundary_iou_of_ignored_pixels():
+    """An ignored stripe makes no contour, and what is predicted there does not count."""
+    truth = np.ones((1, 100, 100), "uint8")
+    truth[:, 40:60] = 255
+    guess = np.where(truth == 255, 0, truth)
+    metric = metrics.BoundaryIoU(2, from_logits=False)
+    metric.update_state(truth, guess)
+    assert float(metric.result()) == 1.0
+    with pytest.raises(ValueError, match="no meaning for contours"):
+        metric.update_state(truth, guess, sample_weight=guess)

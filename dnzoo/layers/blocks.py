@@ -1,5 +1,7 @@
 """What decoders are built of: convolution blocks. Channels are last."""
 
+import random
+
 import keras
 
 from dnzoo.layers.base import SpatialLayer
@@ -266,3 +268,8 @@ class ResidualUpBlock(Block):
             "upsampling": self.upsampling,
             "preactivation": self.preactivation,
         }
+
+
+def seeded_dropout(rate, name):
+    """`keras.layers.Dropout` whose masks come from a variable, on PyTorch too: a checkpoint has it."""
+    return keras.layers.Dropout(rate, seed=random.randrange(2**31), name=name)

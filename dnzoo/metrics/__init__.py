@@ -1,6 +1,7 @@
 """Metrics that Keras lacks or has wrong."""
 
 from dnzoo.metrics.segmentation import (
+    BoundaryIoU,
     ClassIoU,
     ConfusionMatrix,
     MeanDice,
@@ -9,4 +10,12 @@ from dnzoo.metrics.segmentation import (
     scores,
 )
 
-__all__ = ["ClassIoU", "ConfusionMatrix", "MeanDice", "MeanIoU", "PixelAccuracy", "scores"]
+__all__ = [
+    "BoundaryIoU",
+    "ClassIoU",
+    "ConfusionMatrix",
+    "MeanDice",
+    "MeanIoU",
+    "PixelAccuracy",
+    "scores",
+]

@@ -11,8 +11,31 @@ from keras import ops
 WHOLE = 2.0**23  # float32 counts exactly up to twice this
 
 
+class _Counts(keras.metrics.Metric):
+    """An array of counts of pixels, exact as long as a batch adds at most 2^23 to one of them."""
+
+    def __init__(self, shape, **kwargs):
+        super().__init__(**kwargs)
+        self.rest = self.add_variable(shape, initializer="zeros", name="rest")
+        self.wholes = self.add_variable(shape, initializer="zeros", name="wholes")
+
+    def _add(self, counts):
+        total = self.rest + counts
+        wholes = ops.floor(total / WHOLE)
+        self.wholes.assign(self.wholes + wholes)
+        self.rest.assign(total - wholes * WHOLE)
+
+    def _counts(self):
+        """So far, float32; exact below 2^24, to 6e-8 above."""
+        return self.wholes * WHOLE + self.rest
+
+    def reset_state(self):
+        for variable in (self.rest, self.wholes):
+            variable.assign(ops.zeros(variable.shape))
+
+
 @keras.saving.register_keras_serializable("dnzoo")
-class ConfusionMatrix(keras.metrics.Metric):
+class ConfusionMatrix(_Counts):
     """Pixels of true class i (row) that were predicted as class j (column), (classes, classes).
 
     Exact for any number of pixels, as long as one batch has at most 2^23 in one cell.
@@ -37,16 +60,18 @@ class ConfusionMatrix(keras.metrics.Metric):
     """
 
     def __init__(self, classes, ignore_index=255, from_logits=True, threshold=0.0, name=None, **kw):
-        super().__init__(name=name or self.default_name, **kw)
+        shape = self._shape(classes)
+        super().__init__(shape, name=name or self.default_name, **kw)
         self.classes = classes
         self.ignore_index = ignore_index
         self.from_logits = from_logits
         self.threshold = threshold
-        shape = (classes, classes)
-        self.rest = self.add_variable(shape, initializer="zeros", name="rest")
-        self.wholes = self.add_variable(shape, initializer="zeros", name="wholes")
 
     default_name = "confusion_matrix"
+
+    @staticmethod
+    def _shape(classes):
+        return classes, classes
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         y_true = ops.convert_to_tensor(y_true)
@@ -62,10 +87,7 @@ class ConfusionMatrix(keras.metrics.Metric):
             weight = weight * ops.reshape(ops.broadcast_to(sample_weight, shape), (-1,))
         cell = ops.where(inside, labels, 0) * self.classes + predicted
         counts = ops.segment_sum(weight, cell, num_segments=self.classes**2)
-        total = self.rest + ops.reshape(counts, (self.classes, self.classes))
-        wholes = ops.floor(total / WHOLE)
-        self.wholes.assign(self.wholes + wholes)
-        self.rest.assign(total - wholes * WHOLE)
+        self._add(ops.reshape(counts, (self.classes, self.classes)))
 
     def _labels(self, y_pred):
         if not self.from_logits:
@@ -81,14 +103,10 @@ class ConfusionMatrix(keras.metrics.Metric):
 
     def matrix(self):
         """The matrix so far, float32; exact below 2^24, to 6e-8 above."""
-        return self.wholes * WHOLE + self.rest
+        return self._counts()
 
     def result(self):
         return self.matrix()
-
-    def reset_state(self):
-        for variable in (self.rest, self.wholes):
-            variable.assign(ops.zeros(variable.shape))
 
     def get_config(self):
         return {
@@ -201,3 +219,73 @@ class PixelAccuracy(ConfusionMatrix):
 
     def result(self):
         return pixel_accuracy(self.matrix())
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class BoundaryIoU(ConfusionMatrix):
+    """Mean boundary IoU of the classes (Cheng et al. 2021, arXiv:2103.16562); absent ones left out.
+
+    IoU of the pixels of a class that lie within a distance of its contour, which a small slip of
+    the contour changes as much for a large object as for a small one. An object that the image
+    cuts off has a contour there. Ignored pixels make no contour and do not count.
+
+    Arguments as for `ConfusionMatrix`, and
+
+    Args:
+        dilation_ratio: the distance, as a share of the image's diagonal; at least one pixel.
+
+    Raises:
+        ValueError: when the height or width of the masks is not known where a graph is built.
+
+    Example:
+        >>> metric = BoundaryIoU(classes=2, from_logits=False)
+        >>> metric.update_state(keras.ops.ones((1, 8, 8)), keras.ops.ones((1, 8, 8)))
+        >>> float(metric.result())
+        1.0
+    """
+
+    default_name = "boundary_iou"
+
+    def __init__(self, classes, dilation_ratio=0.02, **kwargs):
+        super().__init__(classes, **kwargs)
+        self.dilation_ratio = dilation_ratio
+
+    @staticmethod
+    def _shape(classes):
+        return classes, 2
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        if sample_weight is not None:
+            raise ValueError("BoundaryIoU: weights of pixels have no meaning for contours.")
+        labels = ops.cast(ops.convert_to_tensor(y_true), "int32")
+        predicted = self._labels(ops.convert_to_tensor(y_pred))
+        shape = (-1, *predicted.shape[1:3])
+        if None in shape[1:]:
+            raise ValueError(f"BoundaryIoU: masks need a known height and width; got {shape[1:]}.")
+        labels, predicted = ops.reshape(labels, shape), ops.reshape(predicted, shape)
+        inside = (labels >= 0) & (labels < self.classes) & (labels != self.ignore_index)
+        distance = max(round(self.dilation_ratio * float(np.hypot(*shape[1:]))), 1)
+        valid = ops.cast(inside, "float32")[..., None]
+        truth, guess = (
+            self._boundary(ops.where(inside, mask, -1), valid, distance)
+            for mask in (labels, predicted)
+        )
+        both = ops.sum(truth * guess, axis=(0, 1, 2))
+        either = ops.sum(truth + guess, axis=(0, 1, 2)) - both
+        self._add(ops.stack([both, either], axis=-1))
+
+    def _boundary(self, labels, valid, distance):
+        """(N, H, W, classes), 1 where a pixel is of a class and near its contour."""
+        masks = ops.cast(labels[..., None] == ops.arange(self.classes), "float32")
+        outside = (1.0 - masks) * valid
+        padding = ((0, 0), (distance, distance), (distance, distance), (0, 0))
+        outside = ops.pad(outside, padding, constant_values=1.0)
+        near = ops.max_pool(outside, 2 * distance + 1, 1, "valid", data_format="channels_last")
+        return masks * near
+
+    def result(self):
+        both, either = ops.unstack(self._counts(), 2, axis=-1)
+        return _mean_of_present(_ratio(both, either))
+
+    def get_config(self):
+        return {**super().get_config(), "dilation_ratio": self.dilation_ratio}

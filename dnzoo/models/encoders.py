@@ -14,7 +14,7 @@ STRIDES = (1, 2, 4, 8, 16, 32, 64)
 CHANNEL_CONSTANTS = {"Rescaling": ("scale", "offset"), "Normalization": ("mean", "variance")}
 
 
-def encoder(encoder, channels=3, weights=None, include_preprocessing=None):
+def encoder(encoder, channels=3, weights=None, include_preprocessing=None, pooled=False):
     """A model from an image to its features, one for each stride the network has.
 
     Args:
@@ -27,6 +27,8 @@ def encoder(encoder, channels=3, weights=None, include_preprocessing=None):
         weights: None, "imagenet", or a weights file that fits the named network without its top.
         include_preprocessing: True: raw images (0 to 255) come in, and are normalised as the
             network's weights expect, or to [-1, 1] for a model. None: for a named network only.
+        pooled: take what the poolings put out, of a network that ends in one (VGG), rather than the
+            last tensor at each stride.
 
     Returns:
         (model, strides, preprocessing): the `keras.Model` named "encoder" with a list of outputs,
@@ -47,7 +49,7 @@ def encoder(encoder, channels=3, weights=None, include_preprocessing=None):
         raise ValueError("encoders need channels last: keras.config.set_image_data_format.")
     if isinstance(encoder, keras.Model):
         return _from_model(encoder, channels, weights, bool(include_preprocessing))
-    return _from_name(encoder, channels, weights, include_preprocessing is not False)
+    return _from_name(encoder, channels, weights, include_preprocessing is not False, pooled)
 
 
 def names():
@@ -61,7 +63,7 @@ def _constructors():
     return {**functions, "efficientnetlite0": efficientnet_lite0}
 
 
-def _from_name(name, channels, weights, include_preprocessing):
+def _from_name(name, channels, weights, include_preprocessing, pooled):
     constructors = _constructors()
     key = str(name).lower().replace("_", "").replace("-", "")
     if key not in constructors:
@@ -80,7 +82,11 @@ def _from_name(name, channels, weights, include_preprocessing):
             "include_preprocessing=False can't be had."
         )
     base = _adapt(_construct(construct, name, weights, arguments), channels)
-    outputs, strides = _features(base)
+    pools = [layer for layer in base.layers if isinstance(layer, keras.layers.MaxPooling2D)]
+    if pooled and pools and pools[-1] is base.layers[-1]:
+        outputs, strides = _features(keras.Model(base.input, [pool.output for pool in pools]))
+    else:
+        outputs, strides = _features(base)
     preprocessing = None
     if include_preprocessing and not inside:
         if channels != 3:  # no colour order any more

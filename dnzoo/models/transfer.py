@@ -69,3 +69,40 @@ def new_head(
             value[..., i] = source[..., j]
     head.set_weights(values)
     return new
+
+
+def take_weights(model: keras.Model, source: keras.Model) -> list[str]:
+    """Give a model the weights of another's layers of the same names, where their shapes agree.
+
+    FCN-16s starts from FCN-32s that way (Long et al. 2015), and EDSR for x4 from that for x2 (Lim
+    et al. 2017). Models inside a model, such as "encoder", are taken whole or not at all.
+
+    Args:
+        model: what gets the weights.
+        source: what has them; it is left as it is.
+
+    Returns:
+        Names of the layers that took weights, in order.
+
+    Raises:
+        ValueError: when no layer could.
+
+    Example:
+        >>> from dnzoo import unet
+        >>> small = {"input_shape": (16, 16, 1), "filters": (4, 8)}
+        >>> take_weights(unet(classes=3, **small), unet(classes=2, **small))
+        ['encoder', 'up_1', 'decoder_1']
+    """
+    weights = {layer.name: layer.get_weights() for layer in source.layers}
+    taken = []
+    for layer in model.layers:
+        given = weights.get(layer.name, [])
+        if given and [w.shape for w in given] == [tuple(w.shape) for w in layer.weights]:
+            layer.set_weights(given)
+            taken.append(layer.name)
+    if not taken:
+        raise ValueError(
+            f"{model.name} and {source.name} have no layer of the same name and shapes: one can't "
+            "start from the other."
+        )
+    return taken

@@ -1,12 +1,12 @@
 """U-Net: contract, expand, and hand each level across (Ronneberger et al. 2015)."""
 
-import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import keras
 
 from dnzoo.layers import ConvBlock, MatchSize, Preprocessing, SkipFusion, upsample
+from dnzoo.layers.blocks import seeded_dropout
 from dnzoo.layers.fusion import SKIPS
 from dnzoo.layers.geometry import as_tuple
 from dnzoo.models import encoders
@@ -108,7 +108,7 @@ def unet(
     features = dict(zip(strides, features if isinstance(features, list) else [features]))
     x = features.pop(strides[-1])
     if encoder is not None and dropout:
-        x = _dropout(dropout, "dropout")(x)
+        x = seeded_dropout(dropout, "dropout")(x)
     missing = 0
     for level, width in reversed(list(enumerate(filters))):
         stride = 2**level
@@ -146,14 +146,9 @@ def _contract(input_shape, filters, dropout, block):
             )(x)
         x = ConvBlock(width, name=f"encoder_{2**level}", **block)(x)
         if dropout and level >= len(filters) - 2:
-            x = _dropout(dropout, f"dropout_{2**level}")(x)
+            x = seeded_dropout(dropout, f"dropout_{2**level}")(x)
         features.append(x)
     return keras.Model(image, features, name="encoder")
-
-
-def _dropout(rate, name):
-    # With a seed, on PyTorch too, the masks come from a variable of the layer: a checkpoint has it.
-    return keras.layers.Dropout(rate, seed=random.randrange(2**31), name=name)
 
 
 def _match(x, reference, stride, **kwargs):

@@ -60,17 +60,22 @@ class Segmentation:
         return [metrics.MeanIoU(classes), metrics.PixelAccuracy(classes)]
 
     def evaluate(self, model):
-        """Numbers on the test split, each pixel once: see `dnzoo.metrics.scores`."""
+        """Numbers on the test split: see `dnzoo.metrics.scores` and `dnzoo.metrics.BoundaryIoU`."""
         if model.output_shape[-1] not in (len(self.data.class_names), 1):
             raise ValueError(
                 f"{model.name} puts out {model.output_shape[-1]} classes, {self.data.name} has "
                 f"{len(self.data.class_names)}: {', '.join(self.data.class_names)}."
             )
         confusion = metrics.ConfusionMatrix(len(self.data.class_names))
+        boundary = metrics.BoundaryIoU(len(self.data.class_names))
         for step in range(self.test.steps):
             images, masks = self.test.batch(step)
-            confusion.update_state(masks, model.predict_on_batch(images))
-        return metrics.scores(confusion.result(), self.data.class_names)
+            logits = model.predict_on_batch(images)
+            confusion.update_state(masks, logits)
+            boundary.update_state(masks, logits)
+        found = metrics.scores(confusion.result(), self.data.class_names)
+        classes = found.pop("class_iou")
+        return {**found, "boundary_iou": float(boundary.result()), "class_iou": classes}
 
     def pictures(self, model, count=12):
         """Held-out images, the truth and what the model says, side by side, as a Pillow image."""

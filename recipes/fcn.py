@@ -1,0 +1,95 @@
+"""Segment photographs, garments, pets, or your own images with FCN-8s, FCN-16s or FCN-32s.
+
+    python recipes/fcn.py --data cutout_scenes --scenes 5000 --epochs 10 --warmup 200 \\
+        --encoder-weights imagenet --loss cross_entropy+dice --precision float32
+As the paper trains, each net from the one before:
+    python recipes/fcn.py --model fcn32s --out runs/fcn32s
+    python recipes/fcn.py --model fcn16s --start-from runs/fcn32s/saved_model --out runs/fcn16s
+    python recipes/fcn.py --model fcn8s --start-from runs/fcn16s/saved_model --out runs/fcn8s
+"""
+
+import dataclasses
+from typing import Literal
+
+import dnzoo
+from dnzoo import training
+from dnzoo.data import segmentation
+from dnzoo.models import create_model, take_weights
+from dnzoo.tasks import Segmentation
+
+
+@dataclasses.dataclass(kw_only=True)
+class Config(training.Config):
+    data: str = "fashion_scenes"
+    """fashion_scenes, cutout_scenes, oxford_iiit_pet, or a folder with images/ and masks/."""
+    out: str = "runs/fcn"
+    """The folder that gets everything the run makes."""
+    scenes: int = 2000
+    """Training scenes to compose, for fashion_scenes and cutout_scenes."""
+    cutouts: str | None = None
+    """For cutout_scenes: transparent PNGs in a sub-folder a class; none: Debian's, if installed."""
+    backgrounds: str | None = None
+    """For cutout_scenes: a folder of photographs; none: Debian's, if installed."""
+    image_size: int = 128
+    """Images are fitted into a square of this size."""
+    model: Literal["fcn32s", "fcn16s", "fcn8s"] = "fcn8s"
+    """How fine the scores are that the net uses."""
+    start_from: str | None = None
+    """A saved model, a name or a folder: layers of the same name start with its weights."""
+    encoder: str = "efficientnet_lite0"
+    """efficientnet_lite0, or a keras.applications name; vgg16 is the paper's."""
+    encoder_weights: str | None = None
+    """imagenet, or a weights file, for --encoder."""
+    fc_filters: int = 256
+    """Channels of fc6 and fc7; 4096 are the paper's."""
+    fc_kernel_size: int = 1
+    """Of fc6; 7 is the paper's, for images of 224 pixels and more."""
+    dropout: float = 0.5
+    """Rate after fc6 and fc7."""
+    padding: Literal["same", "valid"] = "same"
+    """valid: the paper's way, the image padded by 100."""
+    loss: str = "cross_entropy"
+    """cross_entropy, focal, dice, tversky, lovasz, or a sum such as cross_entropy+dice."""
+
+
+def setup(config):
+    data = segmentation.load(
+        config.data,
+        config.data_dir,
+        config.image_size,
+        config.seed,
+        config.scenes,
+        cutouts=config.cutouts,
+        backgrounds=config.backgrounds,
+    )
+
+    def build():
+        model = create_model(
+            config.model,
+            input_shape=(None, None, 3),
+            classes=len(data.class_names),
+            encoder=config.encoder,
+            encoder_weights=config.encoder_weights,
+            fc_filters=config.fc_filters,
+            fc_kernel_size=config.fc_kernel_size,
+            dropout=config.dropout,
+            padding=config.padding,
+        )
+        if config.start_from:
+            print("Taken:", ", ".join(take_weights(model, dnzoo.load(config.start_from))))
+        return model
+
+    return Segmentation(data, config, config.loss), build
+
+
+def search_space(hp):
+    return {
+        "learning_rate": hp.Float("learning_rate", 1e-4, 1e-2, sampling="log"),
+        "fc_filters": hp.Choice("fc_filters", [64, 128, 256]),
+        "dropout": hp.Float("dropout", 0.0, 0.5, step=0.1),
+        "loss": hp.Choice("loss", ["cross_entropy", "cross_entropy+dice", "lovasz"]),
+    }
+
+
+if __name__ == "__main__":
+    training.command(setup, Config, __doc__, search_space)
