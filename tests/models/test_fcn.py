@@ -1,6 +1,7 @@
 """FCN: the paper's integers and cuts, stage-wise training, any size."""
 
 import functools
+import itertools
 
 import keras
 import numpy as np
@@ -101,7 +102,7 @@ def test_the_finer_net_begins_as_the_coarser():
     keras.utils.set_random_seed(1)
     nets[0].get_layer("score_32").kernel.assign(keras.random.normal((1, 1, 16, 3)))
     x = np.random.default_rng(0).uniform(-1, 1, (1, 256, 256, 3)).astype("float32")
-    for coarse, fine in zip(nets, nets[1:]):
+    for coarse, fine in itertools.pairwise(nets):
         taken = take_weights(fine, coarse)
         assert {"encoder", "fc6", "fc7", "score_32"} <= {*taken} and "up_1" not in taken
         # bilinear by 32 against bilinear by 2, then by 16: the same but for the kernels' shape

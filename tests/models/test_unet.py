@@ -150,5 +150,5 @@ def test_illegal_arguments(kwargs, message):
 def test_by_name():
     assert list_models("un*") == ["unet"]
     assert create_model("unet", input_shape=(16, 16, 1), filters=(2, 4)).name == "unet"
-    with pytest.raises(ValueError, match="no model 'unett'; there are: .*unet"):
+    with pytest.raises(ValueError, match=r"no model 'unett'; there are: .*unet"):
         create_model("unett")
