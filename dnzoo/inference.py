@@ -6,37 +6,39 @@ import keras
 import numpy as np
 
 from dnzoo import files, saving
+from dnzoo.metrics import similarity
 
 TILE = 1024
 OVERLAP = 128
+PROBE = 64  # a size that every model takes
 IMAGE_TYPES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 
 def predict(model: keras.Model, image: np.ndarray) -> np.ndarray:
-    """The logits of a segmentation model for one image of any size.
+    """What a model puts out for one image of any size: logits of each pixel, or a larger picture.
 
     Up to 1024 x 1024 pixels the image is computed whole; a larger one in tiles of that size that
     overlap by 128 pixels and fade into each other. The model reads raw values, 0 to 255, if it
     was saved by a recipe.
 
     Args:
-        model: a `keras.Model` for images of any size, (N, H, W, C) -> (N, H, W, classes).
+        model: a `keras.Model` for images of any size, (N, H, W, C) -> (N, S H, S W, channels); S is
+            1 for segmentation, the scale for super-resolution.
         image: (H, W, C), any number type.
 
     Returns:
-        (H, W, classes) float32.
+        (S H, S W, channels) float32.
 
     Raises:
         ValueError: for an image of another shape than the model reads, or a model that does not
-            label pixels.
+            put out an image.
 
     Example:
         >>> from dnzoo import unet
         >>> predict(unet((None, None, 3), filters=(4, 8)), np.zeros((33, 47, 3))).shape
         (33, 47, 2)
     """
-    if len(model.output_shape) != 4:
-        raise ValueError(f"{model.name} puts out {model.output_shape}: it does not label pixels.")
+    factor = scale(model)
     image = np.asarray(image, "float32")
     wanted = model.input_shape[1:]
     if image.ndim != 3 or any(w not in (None, n) for w, n in zip(wanted, image.shape)):
@@ -45,19 +47,67 @@ def predict(model: keras.Model, image: np.ndarray) -> np.ndarray:
         )
     height, width = image.shape[:2]
     if max(height, width) <= TILE:
-        return _logits(model, image)
-    total = np.zeros((height, width, model.output_shape[-1]), "float32")
-    weight = np.zeros((height, width, 1), "float32")
+        return _output(model, image)
+    total = np.zeros((factor * height, factor * width, model.output_shape[-1]), "float32")
+    weight = np.zeros((factor * height, factor * width, 1), "float32")
     for top in _starts(height):
         for left in _starts(width):
-            window = np.s_[top : top + TILE, left : left + TILE]
-            fade = _fade(image[window].shape)
-            total[window] += _logits(model, image[window]) * fade
-            weight[window] += fade
+            output = _output(model, image[top : top + TILE, left : left + TILE])
+            rows, columns = output.shape[:2]
+            window = np.s_[factor * top :, factor * left :]
+            fade = _fade((rows, columns), factor * OVERLAP)
+            total[window][:rows, :columns] += output * fade
+            weight[window][:rows, :columns] += fade
     return total / weight
 
 
-def _logits(model, image):
+def upscale(model: keras.Model, image: np.ndarray) -> np.ndarray:
+    """A picture enlarged by a model for super-resolution.
+
+    Args:
+        model: reads and writes RGB, or Y alone: colour is enlarged bicubically then.
+        image: (H, W, 3) uint8.
+
+    Returns:
+        (scale H, scale W, 3) uint8.
+
+    Raises:
+        ValueError: for a model or an image of another kind.
+    """
+    from PIL import Image
+
+    image, factor = np.asarray(image), scale(model)
+    if image.dtype != "uint8" or image.ndim != 3 or image.shape[-1] != 3 or factor == 1:
+        raise ValueError(
+            f"upscale takes a model that enlarges and an (H, W, 3) uint8 image; got {model.name}, "
+            f"which enlarges by {factor}, and {image.shape} {image.dtype}."
+        )
+    if model.input_shape[-1] == 3:
+        return predict(model, image).round().clip(0, 255).astype("uint8")
+    height, width = (factor * size for size in image.shape[:2])
+    large = np.array(Image.fromarray(image).resize((width, height), Image.BICUBIC))
+    # what Y gains over the bicubic one's, all three colours gain: Cb and Cr stay
+    gain = predict(model, similarity.luma(image)) - similarity.luma(large)
+    return (large + gain * 255 / 219).round().clip(0, 255).astype("uint8")
+
+
+def scale(model):
+    """How much larger than its image a model's output is: 1 for segmentation.
+
+    Raises:
+        ValueError: for a model that does not put out an image.
+    """
+    one = len(getattr(model, "inputs", None) or ()) == 1 == len(model.outputs)
+    if one and len(model.input_shape) == 4 == len(model.output_shape):
+        sizes = [size or PROBE for size in model.input_shape[1:3]]
+        out = model.compute_output_shape((1, *sizes, model.input_shape[-1]))[1:3]
+        factor = max(out[0] // sizes[0], 1)
+        if factor == 1 or out == tuple(factor * size for size in sizes):
+            return factor
+    raise ValueError(f"{model.name} does not put out an image for an image.")
+
+
+def _output(model, image):
     return keras.ops.convert_to_numpy(model.predict_on_batch(image[None]))[0]
 
 
@@ -66,10 +116,10 @@ def _starts(size):
     return [*range(0, last, TILE - OVERLAP), last]
 
 
-def _fade(shape):
+def _fade(shape, overlap):
     def ramp(size):
         edge = np.minimum(np.arange(size), np.arange(size)[::-1]) + 1
-        return np.minimum(edge / OVERLAP, 1).astype("float32")
+        return np.minimum(edge / overlap, 1).astype("float32")
 
     return (ramp(shape[0])[:, None] * ramp(shape[1])[None, :])[..., None]
 

@@ -1,6 +1,6 @@
 """A data set as arrays on disk, written once and memory-mapped: as large as the disk allows."""
 
-import os
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +10,19 @@ from dnzoo import files
 IGNORE = 255
 
 
-def cached(name, sources, data_dir, size):
-    """Arrays of every split on disk, made on the first call: {split: (images, masks)}.
+def cached(name, sources, data_dir, kinds=("images", "masks")):
+    """Arrays of every split on disk, made on the first call: {split: (array, ...)}.
+
+    Args:
+        name: of the folder, in `data_dir`/arrays.
+        sources: {split: (count, source)}; a source yields tuples of arrays, one a kind, each with
+            some more rows. The count, of tuples, may be None; it is only for the progress bar.
+        data_dir: where it all lies.
+        kinds: names for the files.
 
     Raises:
         OSError: when the disk is full or read-only.
+        ValueError: when a source yields nothing.
     """
     folder = Path(data_dir) / "arrays" / name
     if not folder.is_dir():
@@ -22,32 +30,53 @@ def cached(name, sources, data_dir, size):
             if not folder.is_dir():  # another process has made it meanwhile
                 with files.new_folder(folder) as partial:
                     for split, (count, source) in sources.items():
-                        _write_arrays(partial, split, count, source, size)
+                        _write(partial, split, count, source, kinds)
     return {
-        split: tuple(np.load(folder / f"{split}_{kind}.npy", "r") for kind in ("images", "masks"))
+        split: tuple(np.load(folder / f"{split}_{kind}.npy", "r") for kind in kinds)
         for split in sources
     }
 
 
-def _write_arrays(folder, split, count, source, size):
+def fitted(name, sources, data_dir, size):
+    """`cached` images and masks, fitted into a square; sources yield (image, mask) of any size."""
+    square = {
+        split: (count, (_fit(*pair, size) for pair in source))
+        for split, (count, source) in sources.items()
+    }
+    return cached(name, square, data_dir)
+
+
+def _write(folder, split, count, source, kinds):
     from rich import get_console, progress
 
-    images = _new_array(folder / f"{split}_images.npy", (count, size, size, 3))
-    masks = _new_array(folder / f"{split}_masks.npy", (count, size, size))
     quiet = not get_console().is_terminal
-    pairs = progress.track(source, f"preparing {split}", count, transient=True, disable=quiet)
-    for i, pair in enumerate(pairs):
-        images[i], masks[i] = _fit(*pair, size)
-    images.flush()
-    masks.flush()
+    with contextlib.ExitStack() as stack:
+        growing = [
+            stack.enter_context(open(folder / f"{split}_{kind}.npy", "wb")) for kind in kinds
+        ]
+        rows, last = 0, None
+        for last in progress.track(
+            source, f"preparing {split}", count, transient=True, disable=quiet
+        ):
+            for file, array in zip(growing, last, strict=True):
+                if not rows:
+                    _header(file, 0, array)
+                file.write(np.ascontiguousarray(array).tobytes())
+            rows += len(last[0])
+        if not rows:
+            raise ValueError(f"{folder.name}: there is nothing in the {split} split.")
+        for file, array in zip(growing, last):
+            file.seek(0)
+            _header(file, rows, array)
 
 
-def _new_array(file, shape):
-    array = np.lib.format.open_memmap(file, "w+", "uint8", shape)
-    if hasattr(os, "posix_fallocate"):  # writing to a mapped file on a full disk kills the process
-        with open(file, "r+b") as handle:
-            os.posix_fallocate(handle.fileno(), 0, file.stat().st_size)
-    return array
+def _header(file, rows, array):
+    """numpy's; it leaves room for more digits of the first axis, so that an array can grow."""
+    shape = (rows, *array.shape[1:])
+    description = np.lib.format.dtype_to_descr(array.dtype)
+    np.lib.format.write_array_header_1_0(
+        file, {"descr": description, "fortran_order": False, "shape": shape}
+    )
 
 
 def _fit(image, mask, size):
@@ -56,11 +85,11 @@ def _fit(image, mask, size):
 
     height, width = mask.shape
     if (height, width) == (size, size):
-        return image, mask
+        return image[None], mask[None]
     scale = size / max(height, width)
     new = max(round(width * scale), 1), max(round(height * scale), 1)
     canvas = np.zeros((size, size, 3), "uint8")
     ignored = np.full((size, size), IGNORE, "uint8")
     canvas[: new[1], : new[0]] = Image.fromarray(image).resize(new, Image.BICUBIC)
     ignored[: new[1], : new[0]] = Image.fromarray(mask).resize(new, Image.NEAREST)
-    return canvas, ignored
+    return canvas[None], ignored[None]

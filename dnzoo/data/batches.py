@@ -1,101 +1,144 @@
 """From arrays to batches: one order and one augmentation for every backend.
 
 A batch is a function of (seed, step) alone, so that a run that is interrupted at any step goes on
-with the batches it would have seen.
+with the batches it would have seen. What `fit` gets is (inputs, targets): float32 inputs and the
+targets as they are, unless a function makes something else of the rows.
 """
 
 import functools
 
+import keras
 import numpy as np
-
-from dnzoo.data.arrays import IGNORE
 
 
 class Batches:
     """Batches of one split for training: shuffled anew each epoch, augmented, endless.
 
     Args:
-        images: (n, H, W, C) uint8, in memory or memory-mapped.
-        masks: (n, H, W) uint8.
+        arrays: one or more, (n, ...), in memory or memory-mapped: rows of the same number belong
+            together.
         batch_size: at most n is used.
         seed: fixes order and augmentation.
-        augment: function (images, masks, rng) -> (images, masks), or None.
-        limit: use only the first so many images.
+        augment: function (*rows, rng) -> what `fit` takes as a batch; None: inputs and targets.
+        limit: use only the first so many examples.
     """
 
-    def __init__(self, images, masks, batch_size, seed=0, augment=None, limit=None):
-        self.images, self.masks = images[:limit], masks[:limit]
-        self.batch_size = min(batch_size, len(self.images))
-        self.seed, self.augment = seed, augment
-        self.steps_per_epoch = len(self.images) // self.batch_size
+    def __init__(self, *arrays, batch_size, seed=0, augment=None, limit=None):
+        self.arrays = [array[:limit] for array in arrays]
+        self.batch_size = min(batch_size, len(self))
+        self.seed, self.augment = seed, augment or _plain
+        self.steps_per_epoch = len(self) // self.batch_size
         self._order = functools.lru_cache(maxsize=2)(self._shuffle)
 
+    def __len__(self):
+        return len(self.arrays[0])
+
     def _shuffle(self, epoch):
-        return np.random.default_rng([self.seed, epoch]).permutation(len(self.images))
+        return np.random.default_rng([self.seed, epoch]).permutation(len(self))
 
     def batch(self, step):
-        """Batch number `step`, counted from the run's start: float32 images, uint8 masks."""
+        """Batch number `step`, counted from the run's start."""
         epoch, position = divmod(int(step), self.steps_per_epoch)
         chosen = slice(position * self.batch_size, (position + 1) * self.batch_size)
         rows = np.sort(self._order(epoch)[chosen])  # the file is read in its own order
-        images, masks = self.images[rows], self.masks[rows]
-        if self.augment is not None:
-            rng = np.random.default_rng([self.seed, int(step), 1])
-            images, masks = self.augment(images, masks, rng)
-        return np.asarray(images, "float32"), masks
+        rng = np.random.default_rng([self.seed, int(step), 1])
+        return _floats(self.augment(*(array[rows] for array in self.arrays), rng))
 
     def dataset(self, first_step, last_step):
         """The batches of these steps, as what `fit` takes: prefetched in the background."""
-        shapes = (self.batch_size, *self.images.shape[1:]), (self.batch_size, *self.masks.shape[1:])
-        return _dataset(self.batch, first_step, last_step, shapes)
+        return _dataset(self.batch, first_step, last_step, self.batch_size)
 
 
 class Evaluation:
-    """Each image of a split once, in order, the last batch smaller; arguments as for `Batches`."""
+    """Each example of a split once, in order, the last batch smaller.
 
-    def __init__(self, images, masks, batch_size, limit=None):
-        self.images, self.masks = images[:limit], masks[:limit]
-        self.batch_size = batch_size
-        self.steps = -(-len(self.images) // batch_size)
+    Args:
+        arrays, limit: as for `Batches`.
+        batch_size: examples a batch.
+        seed: of what `prepare` does at random: the same at every evaluation.
+        prepare: function (*rows, rng) -> a batch; None: inputs and targets.
+        fill: a number for each array of a batch, that fills the last one up where several devices
+            share it: examples that do not count. None: what can't be shared is left out there.
+    """
+
+    def __init__(self, *arrays, batch_size, seed=0, prepare=None, limit=None, fill=None):
+        self.arrays = [array[:limit] for array in arrays]
+        self.batch_size, self.seed, self.fill = batch_size, seed, fill
+        self.prepare = prepare or _plain
+        self.steps = -(-len(self) // batch_size)
+
+    def __len__(self):
+        return len(self.arrays[0])
 
     def batch(self, step):
-        """Batch number `step`: float32 images, uint8 masks."""
+        """Batch number `step`."""
         chosen = slice(int(step) * self.batch_size, (int(step) + 1) * self.batch_size)
-        return np.asarray(self.images[chosen], "float32"), np.asarray(self.masks[chosen])
+        rng = np.random.default_rng([self.seed, int(step), 2])
+        return _floats(self.prepare(*(np.asarray(array[chosen]) for array in self.arrays), rng))
 
     def dataset(self, devices=1):
-        """All batches, as what `evaluate` takes: prefetched in the background.
-
-        Several devices share a batch evenly: the last one is filled up with ignored images.
-        """
-        shapes = (None, *self.images.shape[1:]), (None, *self.masks.shape[1:])
+        """All batches, as what `evaluate` takes: prefetched in the background."""
+        if devices == 1:
+            return _dataset(self.batch, 0, self.steps)
+        last = len(self) - (self.steps - 1) * self.batch_size
+        steps = self.steps if self.fill is not None or last >= devices else self.steps - 1
 
         def shared(step):
-            images, masks = self.batch(step)
-            missing = -len(images) % devices
-            images = np.pad(images, [(0, missing), (0, 0), (0, 0), (0, 0)])
-            return images, np.pad(masks, [(0, missing), (0, 0), (0, 0)], constant_values=IGNORE)
+            batch = self.batch(step)
+            extra = len(keras.tree.flatten(batch)[0]) % devices
+            if not extra:
+                return batch
+            if self.fill is None:
+                return keras.tree.map_structure(lambda array: array[:-extra], batch)
+            fill = iter(self.fill)
+            return keras.tree.map_structure(
+                lambda array: _filled(array, devices - extra, next(fill)), batch
+            )
 
-        return _dataset(self.batch if devices == 1 else shared, 0, self.steps, shapes)
+        return _dataset(shared, 0, steps)
 
 
-def _dataset(batch, first_step, last_step, shapes):
+def _plain(inputs, targets, rng):
+    return np.asarray(inputs, "float32"), targets
+
+
+def _floats(batch):
+    """float64, which no model takes, as float32."""
+    return keras.tree.map_structure(
+        lambda a: np.asarray(a, "float32") if a.dtype == "float64" else a, batch
+    )
+
+
+def _filled(array, count, value):
+    return np.pad(array, [(0, count), *[(0, 0)] * (array.ndim - 1)], constant_values=value)
+
+
+def _dataset(batch, first_step, last_step, batch_size=None):
     try:
         import tensorflow as tf
     except ImportError:
         return _without_tensorflow(batch, first_step, last_step)
+    sample = batch(first_step)  # says what a batch looks like
+    leaves = keras.tree.flatten(sample)
 
     def load(step):
-        images, masks = tf.numpy_function(batch, [step], (tf.float32, tf.uint8), stateful=False)
-        return tf.ensure_shape(images, shapes[0]), tf.ensure_shape(masks, shapes[1])
+        arrays = tf.numpy_function(
+            lambda step: keras.tree.flatten(batch(step)),
+            [step],
+            [a.dtype for a in leaves],
+            stateful=False,
+        )
+        shaped = [
+            tf.ensure_shape(array, (batch_size, *leaf.shape[1:]))
+            for array, leaf in zip(arrays, leaves)
+        ]
+        return keras.tree.pack_sequence_as(sample, shaped)
 
     steps = tf.data.Dataset.range(first_step, last_step)
     return steps.map(load, num_parallel_calls=2, deterministic=True).prefetch(4)
 
 
 def _without_tensorflow(batch, first_step, last_step):
-    import keras
-
     class Steps(keras.utils.PyDataset):
         def __len__(self):
             return last_step - first_step

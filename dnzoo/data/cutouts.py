@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from dnzoo.data.photographs import find
 from dnzoo.data.scenes import SPLITS, assemble
 
 CUTOUTS = Path("/usr/share/tuxpaint/stamps")  # Debian's tuxpaint-stamps-default
-BACKGROUNDS = Path("/usr/share/backgrounds")  # lomiri-wallpapers-16.04 and mate-backgrounds
 HELD_OUT = 0.2  # share of each class's cut-outs, and of the backgrounds, that validates and tests
 LONGEST_CUTOUT, SHORTEST_BACKGROUND = 256, 512  # what is kept of larger images, in pixels
 
@@ -61,7 +61,7 @@ class Cutouts:
 
     def __init__(self, cutouts=None, backgrounds=None, seed=0):
         classes = _stamps() if cutouts is None else _sub_folders(cutouts)
-        photographs = _photographs(backgrounds)
+        photographs = find(backgrounds, NO_BACKGROUND)
         self.class_names = ("background", *classes)
         state = hashlib.sha256(repr((seed, HELD_OUT)).encode())
         for path in [path for paths in classes.values() for path in paths] + photographs:
@@ -123,21 +123,6 @@ def _sub_folders(folder):
     if not classes:
         raise ValueError(f"--cutouts {folder} has no sub-folder of PNGs; it needs one a class.")
     return classes
-
-
-def _photographs(folder):
-    if folder is None and not BACKGROUNDS.is_dir():
-        raise FileNotFoundError(
-            "cutout_scenes needs backgrounds: pass --backgrounds FOLDER of photographs, or on "
-            "Debian: apt install lomiri-wallpapers-16.04 mate-backgrounds."
-        )
-    if folder is not None and not Path(folder).is_dir():
-        raise FileNotFoundError(f"--backgrounds {folder} is no folder.")
-    root = Path(folder or BACKGROUNDS)
-    found = sorted(p for p in root.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    if folder is None:
-        found = [p for p in found if not NO_BACKGROUND.search(str(p.relative_to(root)))]
-    return found
 
 
 def _split(paths, seed, what):

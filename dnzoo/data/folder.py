@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dnzoo.data.arrays import IGNORE, cached
+from dnzoo.data.arrays import IGNORE, fitted
 
 SPLITS = ("train", "validation", "test")
 IMAGE_TYPES = (".png", ".jpg", ".jpeg")
@@ -26,7 +26,7 @@ def load(folder, data_dir, size, seed):
             state.update(f"{split}{path}{stat.st_size}{stat.st_mtime_ns}".encode())
     name, detail = folder.resolve().name, f"{size}px-{state.hexdigest()[:12]}"
     sources = {split: (len(found), map(_read_pair, found)) for split, found in pairs.items()}
-    splits = cached(f"{name}-{detail}", sources, data_dir, size)
+    splits = fitted(f"{name}-{detail}", sources, data_dir, size)
     return name, detail, _class_names(folder, splits), splits
 
 

@@ -6,22 +6,14 @@ is black and ignored. They are written once to `data_dir` and memory-mapped from
 data set may be larger than memory.
 """
 
-import contextlib
 import dataclasses
-import io
-import shutil
-import sys
-import threading
 from pathlib import Path
 
 import numpy as np
 
-from dnzoo import files
-from dnzoo.data import folder
-from dnzoo.data.arrays import IGNORE, cached
+from dnzoo.data import folder, prepare
+from dnzoo.data.arrays import IGNORE, fitted
 from dnzoo.data.scenes import SPLITS
-
-OFFLINE_SECONDS = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,14 +140,14 @@ def cutout_scenes(
 
 
 def _composed(builder, data_dir, size, name=None):
-    _prepare(builder, data_dir)
+    prepare.prepare(builder, data_dir)
     splits = {split: (builder, split, lambda mask: mask) for split in SPLITS}
     return _from_tfds(name or builder.name, builder.builder_config.name, splits, data_dir, size)
 
 
 def _oxford_iiit_pet(data_dir, size):
     """Oxford-IIIT Pet (Parkhi et al. 2012): background, pet, outline. A tenth of "train" validates."""
-    builder = _reachable("oxford_iiit_pet", data_dir)
+    builder = prepare.reachable("oxford_iiit_pet", data_dir, "images/ and masks/")
 
     def classes(mask):  # TFDS: 1 pet, 2 background, 3 outline
         return np.array([IGNORE, 1, 0, 2], "uint8")[mask]
@@ -164,61 +156,6 @@ def _oxford_iiit_pet(data_dir, size):
     splits = {name: (builder, split, classes) for name, split in splits.items()}
     names = ("background", "pet", "outline")
     return _from_tfds("oxford_iiit_pet", f"{size}px", splits, data_dir, size, names)
-
-
-def _reachable(name, data_dir):
-    """The prepared TFDS builder, or an error within seconds: TFDS alone tries for minutes."""
-    import tensorflow_datasets as tfds
-
-    if not any(Path(data_dir, name).glob("*/dataset_info.json")):
-        url = next(iter(tfds.builder_cls(name).url_infos))
-        if not _answers(url):
-            raise ConnectionError(
-                f"{name} must be fetched, and {url.split('/')[2]} does not answer. With a network, "
-                f"try again; without, give a folder: --data FOLDER with images/ and masks/."
-            )
-    builder = tfds.builder(name, data_dir=str(data_dir))
-    _prepare(builder, data_dir)
-    return builder
-
-
-def _answers(url):
-    import requests
-
-    answers = []
-
-    def ask():
-        try:
-            requests.head(url, timeout=OFFLINE_SECONDS, allow_redirects=True)
-            answers.append(True)
-        except requests.RequestException:
-            pass
-
-    # a thread, because looking a name up has no time limit of its own
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(OFFLINE_SECONDS)
-    return bool(answers)
-
-
-def _prepare(builder, data_dir):
-    import tensorflow_datasets as tfds
-    from rich import get_console
-
-    if builder.is_prepared():
-        return
-    if not get_console().is_terminal:
-        tfds.disable_progress_bar()
-    with files.owned(data_dir, wait=True), files.writing(data_dir):
-        if builder.is_prepared():  # another process has made it meanwhile
-            builder.info.read_from_directory(builder.data_path)
-            return
-        print(f"Preparing {builder.name} in {builder.data_path}.", file=sys.stderr)
-        for left in Path(builder.data_path).parent.glob("incomplete.*"):  # of a killed process
-            shutil.rmtree(left)
-        # TFDS speaks of a download even where it makes the data itself
-        with contextlib.redirect_stdout(io.StringIO()):
-            builder.download_and_prepare()
 
 
 def _from_tfds(name, detail, splits, data_dir, size, class_names=None):
@@ -232,5 +169,5 @@ def _from_tfds(name, detail, splits, data_dir, size, class_names=None):
     class_names = class_names or first.info.features["segmentation_mask"].names
     counts = {n: builder.info.splits[s].num_examples for n, (builder, s, _) in splits.items()}
     sources = {split: (counts[split], read(*source)) for split, source in splits.items()}
-    arrays = cached(f"{name}-{detail}", sources, data_dir, size)
+    arrays = fitted(f"{name}-{detail}", sources, data_dir, size)
     return SegmentationData(name, detail, tuple(class_names), arrays)

@@ -1,5 +1,6 @@
 """Metrics that Keras lacks or has wrong."""
 
+from dnzoo.metrics.image import PSNR, SSIM, MultiScaleSSIM
 from dnzoo.metrics.segmentation import (
     BoundaryIoU,
     ClassIoU,
@@ -11,11 +12,14 @@ from dnzoo.metrics.segmentation import (
 )
 
 __all__ = [
+    "PSNR",
+    "SSIM",
     "BoundaryIoU",
     "ClassIoU",
     "ConfusionMatrix",
     "MeanDice",
     "MeanIoU",
+    "MultiScaleSSIM",
     "PixelAccuracy",
     "scores",
 ]

@@ -4,11 +4,13 @@ import fnmatch
 
 import keras
 
+from dnzoo.models.edsr import edsr
+from dnzoo.models.espcn import espcn
 from dnzoo.models.fcn import fcn8s, fcn16s, fcn32s
 from dnzoo.models.transfer import new_head, take_weights
 from dnzoo.models.unet import unet
 
-BUILDERS = {builder.__name__: builder for builder in (fcn8s, fcn16s, fcn32s, unet)}
+BUILDERS = {builder.__name__: builder for builder in (edsr, espcn, fcn8s, fcn16s, fcn32s, unet)}
 
 __all__ = ["create_model", "list_models", "new_head", "take_weights", *BUILDERS]
 

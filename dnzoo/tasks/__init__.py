@@ -1,5 +1,7 @@
-"""Tasks: what `training.run` needs to know of a kind of learning."""
+"""Kinds of learning: what a recipe trains."""
 
+from dnzoo.tasks.base import Task
 from dnzoo.tasks.segmentation import Segmentation
+from dnzoo.tasks.super_resolution import SuperResolution
 
-__all__ = ["Segmentation"]
+__all__ = ["Segmentation", "SuperResolution", "Task"]

@@ -4,13 +4,12 @@ import keras
 import numpy as np
 
 from dnzoo import inference, losses, metrics
-from dnzoo.data import Batches, Evaluation
+from dnzoo.data.arrays import IGNORE
 from dnzoo.data.augmentation import augment
+from dnzoo.tasks.base import Task
 
-SMOKE_IMAGES = 32
 
-
-class Segmentation:
+class Segmentation(Task):
     """Label every pixel with its class.
 
     Args:
@@ -22,7 +21,7 @@ class Segmentation:
         ValueError: for an unknown loss, or class weights that are not as many as classes.
     """
 
-    monitor = "mean_iou"
+    monitor, lower_is_better = "mean_iou", False
 
     def __init__(self, data, config, loss="cross_entropy"):
         weights = config.class_weights or None
@@ -31,27 +30,8 @@ class Segmentation:
                 f"--class-weights: {len(weights)} numbers for {len(data.class_names)} "
                 f"classes ({', '.join(data.class_names)})."
             )
-        limit = SMOKE_IMAGES if config.smoke else None
-        self.data = data
-        self.train = Batches(
-            *data.splits["train"],
-            batch_size=config.batch_size,
-            seed=config.seed,
-            augment=augment,
-            limit=limit,
-        )
-        self.validation = Evaluation(*data.splits["validation"], config.batch_size, limit)
-        self.test = Evaluation(*data.splits["test"], config.batch_size, limit)
+        super().__init__(data, config, augment, fill=(0, IGNORE))
         self.loss = losses.get(loss, class_weights=weights)
-        self.name = data.name
-        self.description = f"{data.name} ({data.detail}): " + ", ".join(
-            f"{len(part.images):,} {name}"
-            for name, part in (
-                ("training", self.train),
-                ("validation", self.validation),
-                ("test", self.test),
-            )
-        )
         self.published = {"class_names": data.class_names, "palette": data.palette}
 
     def metrics(self):
@@ -81,7 +61,7 @@ class Segmentation:
         """Held-out images, the truth and what the model says, side by side, as a Pillow image."""
         from PIL import Image
 
-        images, truths = self.test.images[:count], self.test.masks[:count]
+        images, truths = (array[:count] for array in self.test.arrays)
         predicted = inference.classes(
             keras.ops.convert_to_numpy(model.predict_on_batch(np.asarray(images, "float32")))
         )

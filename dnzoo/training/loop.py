@@ -19,7 +19,7 @@ class Notes:
     Attributes:
         step: steps done.
         history: a dict an epoch.
-        best: the best validation score yet.
+        best: the best validation score yet; a loss is negative.
         seconds: of training, all processes together.
         stage: number of the current stage.
         stage_row: length of the history when the stage began.
@@ -107,12 +107,15 @@ class Loop:
         print(f"Going on after step {self.notes.step:,}.")
 
     def _is_over(self, stage):
-        scores = [
-            row[f"val_{self.task.monitor}"] for row in self.notes.history[self.notes.stage_row :]
-        ]
+        scores = [self._score(row) for row in self.notes.history[self.notes.stage_row :]]
         patience = self.config.patience or len(scores) + 1
         without_gain = len(scores) - 1 - scores.index(max(scores)) if scores else 0
         return len(scores) >= stage.epochs or without_gain >= patience
+
+    def _score(self, row):
+        """What the best epoch has most of."""
+        value = row[f"val_{self.task.monitor}"]
+        return -value if self.task.lower_is_better else value
 
     def _train_epoch(self, end):
         """The logs of an epoch that ends with step `end`, in as many calls of `fit` as it takes."""
@@ -141,8 +144,7 @@ class Loop:
         ]
 
     def _validate(self):
-        data = self.task.validation.dataset(self.replicas)
-        logs = self.model.evaluate(data, verbose=0, return_dict=True, callbacks=[self.steps])
+        logs = self.task.validate(self.model, self.replicas, [self.steps])
         if self.stop.wanted:  # it ended early
             self._keep()
             self._leave_if_wanted()
@@ -153,16 +155,18 @@ class Loop:
         stage = {"stage": notes.stage + 1} if len(self.stages) > 1 else {}
         notes.history.append({"epoch": number, **stage, **logs})
         notes.logs = None
-        score = logs[f"val_{self.task.monitor}"]
+        score = self._score(logs)
+        self.task.end_epoch(self.model, self.out, number)
         if notes.best is None or score > notes.best:
             notes.best = score
             state.save(self.best, {"epoch": number}, self.model)
         if time.monotonic() > self.kept + CHECKPOINT_SECONDS:
             self._keep()
         self._log(notes.history[-1:])
+        value = logs[f"val_{self.task.monitor}"]
         print(
             f"epoch {number}/{self.steps.total // self.task.train.steps_per_epoch}  "
-            f"loss {logs['loss']:.4f}  val_{self.task.monitor} {score:.4f}  {self.steps.in_words()}"
+            f"loss {logs['loss']:.4f}  val_{self.task.monitor} {value:.4f}  {self.steps.in_words()}"
         )
 
     def _keep(self, metrics=()):

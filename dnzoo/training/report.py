@@ -3,6 +3,7 @@
 import base64
 import html as markup
 import io
+import re
 
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;color:#1d2430;max-width:1080px;margin:2.5rem auto;padding:0 1rem}
@@ -16,7 +17,7 @@ code{background:#f2f4f8;padding:.1rem .3rem;border-radius:3px;overflow-wrap:anyw
 """
 
 
-def html(name, config, history, metrics, provenance, task, picture):
+def html(name, config, history, metrics, provenance, task, picture, progress=None):
     """The page as text.
 
     Args:
@@ -27,16 +28,18 @@ def html(name, config, history, metrics, provenance, task, picture):
         provenance: how it was made.
         task: for `monitor`, `caption` and `published`.
         picture: a Pillow image.
+        progress: what `task.progress` gives.
     """
     numbers = {key: value for key, value in metrics.items() if not isinstance(value, dict)}
     parts = [
         f"<h1>{markup.escape(name)}</h1>",
         f"<p class=small>{markup.escape(provenance['data'])}</p>",
-        f"<p><span class=big>{_number(numbers[task.monitor])}</span> "
-        f"{_words(task.monitor)} on the test split</p>",
+        f"<p><span class=big>{_number(next(iter(numbers.values())))}</span> "
+        f"{_words(next(iter(numbers)))} on the test split</p>",
         f"<h2>Predictions</h2>{_png(picture)}<p class=small>{markup.escape(task.caption)}</p>",
         _legend(task),
-        f"<h2>Training</h2>{_curves(history, task.monitor)}",
+        f"<h2>Training</h2>{_curves(history, dict.fromkeys(['loss', task.monitor, *task.curves]))}",
+        f"{_png(progress[0])}<p class=small>{markup.escape(progress[1])}</p>" if progress else "",
         "<h2>Test split</h2>" + _rows(numbers),
         *(_by_class(key, value, task) for key, value in metrics.items() if isinstance(value, dict)),
         "<h2>How it was made</h2>" + _rows(provenance),
@@ -61,7 +64,9 @@ def print_metrics(metrics):
 
 
 def _words(name):
-    return name.replace("_", " ").replace("iou", "IoU")
+    for word in ("IoU", "PSNR", "SSIM", "AP"):
+        name = re.sub(rf"\b{word.lower()}\b", word, name.replace("_", " "))
+    return name
 
 
 def _number(value):
@@ -86,7 +91,7 @@ def _cell(key, value):
 
 
 def _legend(task):
-    colours = zip(task.published["class_names"], task.published["palette"])
+    colours = zip(task.published.get("class_names", ()), task.published.get("palette", ()))
     return "<p>" + " &nbsp; ".join(f"{_swatch(c)}{markup.escape(n)}" for n, c in colours) + "</p>"
 
 
@@ -95,29 +100,34 @@ def _swatch(colour):
 
 
 def _by_class(title, values, task):
-    rows = []
-    for (name, value), colour in zip(values.items(), task.published["palette"]):
-        bar = f"<span class=bar style='width:{200 * (value or 0):.0f}px'></span>"
+    rows, largest = [], max([1.0, *(value or 0 for value in values.values())])
+    colours = task.published.get("palette") or []
+    for number, (name, value) in enumerate(values.items()):
+        bar = f"<span class=bar style='width:{200 * (value or 0) / largest:.0f}px'></span>"
+        swatch = _swatch(colours[number]) if number < len(colours) else ""
         rows.append(
-            f"<tr><td>{_swatch(colour)}{markup.escape(name)}</td>"
+            f"<tr><td>{swatch}{markup.escape(name)}</td>"
             f"<td class=n>{_number(value)}</td><td>{bar}</td></tr>"
         )
     return f"<h3>{markup.escape(_words(title))}</h3><table>{''.join(rows)}</table>"
 
 
-def _curves(history, monitor):
+def _curves(history, names):
+    """A panel for each number that training or validation has."""
     import matplotlib
     from matplotlib.figure import Figure  # no pyplot: it keeps global state and wants a display
 
     epochs = [row["epoch"] for row in history]
+    names = [name for name in names if name in history[0] or f"val_{name}" in history[0]]
     with matplotlib.rc_context(
         {"font.size": 11, "axes.spines.top": False, "axes.spines.right": False}
     ):
         figure = Figure(figsize=(10, 3.2), layout="constrained")
-        for axis, metric in zip(figure.subplots(1, 2), ("loss", monitor)):
-            axis.plot(epochs, [row[metric] for row in history], ".-", label="training (augmented)")
-            axis.plot(epochs, [row[f"val_{metric}"] for row in history], ".-", label="validation")
-            axis.set(xlabel="epoch", title=_words(metric))
+        for axis, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names):
+            for column, label in ((name, "training"), (f"val_{name}", "validation")):
+                if column in history[0]:
+                    axis.plot(epochs, [row[column] for row in history], ".-", label=label)
+            axis.set(xlabel="epoch", title=_words(name))
             axis.grid(alpha=0.25)
             axis.legend(frameon=False)
         data = io.BytesIO()

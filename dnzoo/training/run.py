@@ -24,10 +24,7 @@ def run(config, task, build):
 
     Args:
         config: `training.Config` or a dataclass that extends it.
-        task: what is learned, for instance `dnzoo.tasks.Segmentation`: `name`, `description` (of
-            the data), `caption` (of the pictures), `train` and `validation` (batches), `loss`,
-            `metrics()`, `monitor` (name of the metric to keep the best by, higher is better),
-            `evaluate(model)`, `pictures(model)`, `published` (keywords for `dnzoo.save`).
+        task: what is learned, a `dnzoo.tasks.Task`.
         build: makes the uncompiled `keras.Model`; called with seed and precision set.
 
     Returns:
@@ -139,6 +136,7 @@ def _finish(config, task, model, out, notes):
         provenance,
         task,
         picture,
+        task.progress(out),
     )
     with files.new_file(out / "report.html") as partial:
         partial.write_text(page, "utf-8")

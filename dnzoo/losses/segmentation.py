@@ -6,8 +6,6 @@ Pixels of class `ignore_index` count in no way. Each loss is one number an image
 mean does not depend on how the batch is spread over devices; an image without a valid pixel is 0.
 """
 
-from collections.abc import Sequence
-
 import keras
 from keras import ops
 
@@ -221,73 +219,3 @@ class Lovasz(SegmentationLoss):
         steps = ops.concatenate([jaccard[:, :1], jaccard[:, 1:] - jaccard[:, :-1]], axis=1)
         loss = ops.sum(errors * steps, axis=1)
         return loss[:, 0] if logits.shape[-1] == 1 else _present_mean(loss, target)
-
-
-@keras.saving.register_keras_serializable("dnzoo")
-class Sum(keras.losses.Loss):
-    """A weighted sum of losses: `Sum([CrossEntropy(), Dice()])`.
-
-    Args:
-        losses: `keras.losses.Loss` objects.
-        weights: one a loss; None: all 1.
-
-    Example:
-        >>> loss = Sum([CrossEntropy(), Dice()], weights=[1.0, 0.5])
-        >>> float(loss(keras.ops.ones((1, 2, 2)), keras.ops.zeros((1, 2, 2, 1))))
-        0.859...
-    """
-
-    def __init__(self, losses, weights=None, reduction="sum_over_batch_size", name="sum"):
-        super().__init__(name=name, reduction=reduction)
-        self.losses = [keras.losses.get(loss) for loss in losses]
-        self.weights = [1.0] * len(self.losses) if weights is None else list(weights)
-        if len(self.weights) != len(self.losses):
-            raise ValueError(
-                f"Sum: as many weights as losses; got {len(self.weights)} and {len(self.losses)}."
-            )
-
-    def call(self, y_true, y_pred):
-        return sum(w * loss.call(y_true, y_pred) for w, loss in zip(self.weights, self.losses))
-
-    def get_config(self):
-        losses = [keras.losses.serialize(loss) for loss in self.losses]
-        config = {"losses": losses, "weights": self.weights}
-        return {"name": self.name, "reduction": self.reduction, **config}
-
-
-NAMES = {
-    "cross_entropy": CrossEntropy,
-    "focal": Focal,
-    "dice": Dice,
-    "tversky": Tversky,
-    "lovasz": Lovasz,
-}
-
-
-def get(names: str, class_weights: Sequence[float] | None = None, **kwargs) -> keras.losses.Loss:
-    """The loss for names joined by "+": `get("cross_entropy+dice")`.
-
-    Args:
-        names: of "cross_entropy", "focal", "dice", "tversky", "lovasz".
-        class_weights: for cross-entropy and focal.
-        **kwargs: `ignore_index`, `from_logits`, for all.
-
-    Raises:
-        ValueError: for another name, or class weights that no loss takes.
-
-    Example:
-        >>> get("cross_entropy+dice").losses[1].name
-        'dice'
-    """
-    parts = [part.strip() for part in names.split("+")]
-    unknown = [part for part in parts if part not in NAMES]
-    if unknown:
-        raise ValueError(f'loss must be {", ".join(NAMES)}, joined by "+"; got {names!r}.')
-    weighted = [issubclass(NAMES[part], Focal) for part in parts]
-    if class_weights is not None and not any(weighted):
-        raise ValueError(f"class weights go with cross_entropy or focal; got the loss {names!r}.")
-    losses = [
-        NAMES[part](**kwargs, **({"class_weights": class_weights} if takes else {}))
-        for part, takes in zip(parts, weighted)
-    ]
-    return losses[0] if len(losses) == 1 else Sum(losses)

@@ -1,0 +1,219 @@
+"""Photographs for super-resolution: small pictures and the large ones they were made of.
+
+Small pictures are Pillow's bicubic reductions, which average over the source as MATLAB's `imresize`
+does. Training pictures are cut into aligned tiles, small and large, and written once to `data_dir`.
+"""
+
+import dataclasses
+import hashlib
+import re
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from dnzoo.data import prepare
+from dnzoo.data.arrays import cached
+from dnzoo.data.scenes import SPLITS
+
+BACKGROUNDS = Path("/usr/share/backgrounds")  # Debian's lomiri-wallpapers-16.04, mate-backgrounds
+DRAWN = re.compile("mate/(abstract|desktop)/|umang|analogpattern")  # of them what is no photograph
+TILE = 192  # of the large picture; 2, 3 and 4 divide it
+SHRINK = 2  # photographs of cameras are halved first: JPEG's and the sensor's noise goes
+FLAT = 45.0  # dB: tiles that bicubic enlargement restores better teach nothing
+KINDS = ("small", "large")
+TYPES = (".png", ".jpg", ".jpeg")
+# The test: photographs of scikit-image and scikit-learn
+TEST = ("astronaut", "camera", "chelsea", "coffee", "coins", "rocket", "brick", "grass", "gravel")
+TEST_SKLEARN = ("china.jpg", "flower.jpg")
+
+
+@dataclasses.dataclass(frozen=True)
+class Photographs:
+    """A data set for super-resolution.
+
+    Attributes:
+        name, detail: what it was loaded as.
+        scale: how much larger the large pictures are.
+        splits: {"train" | "validation": (small, large)}, uint8 tiles (n, h, w, 3), memory-mapped.
+        test: {name: (H, W, 3) uint8}, whole pictures whose sizes `scale` divides.
+    """
+
+    name: str
+    detail: str
+    scale: int
+    splits: dict
+    test: dict
+
+
+def load(data, data_dir="data", scale=2, seed=0):
+    """The photographs that `--data` names, for a scale.
+
+    Args:
+        data: "photographs" (Debian's packages lomiri-wallpapers-16.04 and mate-backgrounds, a tenth
+            of them for validation; the test is eleven photographs of scikit-image and scikit-learn),
+            "div2k" (fetched by TFDS; a tenth of "train" validates, "validation" tests), or a folder
+            of PNG and JPEG files, split 80, 10, 10 by `seed`.
+        data_dir: where prepared data goes.
+        scale: 2, 3 or 4.
+        seed: of the split.
+
+    Raises:
+        FileNotFoundError: for a path that is not there, a name that is not known.
+        ValueError: for fewer than 3 photographs, or a file that can't be read.
+        ImportError: for "photographs" without scikit-image or scikit-learn.
+        ConnectionError: when data must be fetched and there is no network.
+    """
+    if data == "div2k":
+        return _div2k(data_dir, scale)
+    if data == "photographs":
+        paths, shrink, test = find(), SHRINK, test_photographs
+        parts = _split(paths, seed, ("validation", "train"))
+    elif Path(data).is_dir():
+        paths, shrink = find(data), 1
+        parts = _split(paths, seed, ("test", "validation", "train"))
+
+        def test():
+            return {path.name: read(path) for path in parts["test"]}
+    else:
+        raise FileNotFoundError(
+            f"--data {data!r} is neither a folder nor one of photographs, div2k. A folder needs PNG "
+            "or JPEG files."
+        )
+    state = hashlib.sha256(repr((scale, seed, shrink, TILE, FLAT)).encode())
+    for path in paths:
+        state.update(f"{path}{path.stat().st_size}".encode())
+    name, detail = Path(data).resolve().name, f"x{scale}-{state.hexdigest()[:12]}"
+    sources = {
+        split: (len(parts[split]), _all_tiles(map(_reader(shrink), parts[split]), scale))
+        for split in ("train", "validation")
+    }
+    splits = cached(f"{name}-{detail}", sources, data_dir, KINDS)
+    return Photographs(name, detail, scale, splits, _cut(test(), scale))
+
+
+def find(folder=None, drawn=DRAWN):
+    """Paths of the photographs in a folder, sub-folders included; None: Debian's, less the drawn.
+
+    Raises:
+        FileNotFoundError: when the folder is missing; the message says what to install or pass.
+    """
+    if folder is None and not BACKGROUNDS.is_dir():
+        raise FileNotFoundError(
+            "No photographs here: give a folder of them, or on Debian: apt install "
+            "lomiri-wallpapers-16.04 mate-backgrounds."
+        )
+    root = Path(folder or BACKGROUNDS)
+    if not root.is_dir():
+        raise FileNotFoundError(f"{root} is no folder of photographs.")
+    found = sorted(path for path in root.rglob("*") if path.suffix.lower() in TYPES)
+    if folder is None:
+        found = [path for path in found if not drawn.search(str(path.relative_to(root)))]
+    return found
+
+
+def read(path, shrink=1):
+    """A photograph as (H, W, 3) uint8.
+
+    Raises:
+        ValueError: when it can't be read.
+    """
+    try:
+        with Image.open(path) as file:
+            image = file.convert("RGB")
+    except OSError as error:
+        raise ValueError(f"{path} can't be read ({error}): remove or mend it.") from error
+    return np.array(image if shrink == 1 else image.reduce(shrink))
+
+
+def resize(image, factor):
+    """Pillow's bicubic, which averages where it reduces: (H, W, 3) uint8 -> the same, `factor` times."""
+    height, width = (round(size * factor) for size in image.shape[:2])
+    return np.array(Image.fromarray(image).resize((width, height), Image.BICUBIC))
+
+
+def cut(image, scale):
+    """The image without the last rows and columns that `scale` does not divide."""
+    height, width = (size - size % scale for size in image.shape[:2])
+    return image[:height, :width]
+
+
+def tiles(image, scale):
+    """Aligned tiles of the reduced picture and of the picture, less those without detail.
+
+    Returns:
+        Arrays (n, TILE / scale, TILE / scale, 3) and (n, TILE, TILE, 3), uint8.
+    """
+    large = cut(image, scale)
+    small = resize(large, 1 / scale)
+    size, pairs = TILE // scale, []
+    for top in range(0, small.shape[0] - size + 1, size):
+        for left in range(0, small.shape[1] - size + 1, size):
+            low = small[top : top + size, left : left + size]
+            high = large[top * scale :, left * scale :][:TILE, :TILE]
+            error = resize(low, scale).astype("float32") - high
+            if 10 * np.log10(255**2 / max(np.mean(error**2), 1e-9)) < FLAT:
+                pairs.append((low, high))
+    lows, highs = zip(*pairs) if pairs else ((), ())
+    shapes = (-1, size, size, 3), (-1, TILE, TILE, 3)
+    return tuple(np.array(p, "uint8").reshape(s) for p, s in zip((lows, highs), shapes))
+
+
+def _all_tiles(images, scale):
+    """The tiles of each image that has some."""
+    return (pair for pair in (tiles(image, scale) for image in images) if len(pair[0]))
+
+
+def _reader(shrink):
+    return lambda path: read(path, shrink)
+
+
+def test_photographs():
+    """{name: (H, W, 3) uint8}: eleven photographs that come with scikit-image and scikit-learn.
+
+    Raises:
+        ImportError: when one of these is missing.
+    """
+    try:
+        import skimage.data
+        import sklearn.datasets
+    except ModuleNotFoundError as error:
+        raise ImportError(f'{error.name} is missing: pip install "dnzoo[photographs]".') from error
+    found = {name: getattr(skimage.data, name)() for name in TEST}
+    found |= {name[:-4]: sklearn.datasets.load_sample_image(name) for name in TEST_SKLEARN}
+    return {
+        name: np.repeat(image[..., None], 3, 2) if image.ndim == 2 else image[..., :3]
+        for name, image in found.items()
+    }
+
+
+test_photographs.__test__ = False  # its name misleads pytest
+
+
+def _cut(photographs, scale):
+    return {name: cut(image, scale) for name, image in photographs.items()}
+
+
+def _split(paths, seed, splits):
+    """A tenth of the photographs, one at least, for each split but the last."""
+    if len(paths) < len(SPLITS):
+        raise ValueError(f"{len(paths)} photographs; training, validation and test need 3.")
+    order = [paths[i] for i in np.random.default_rng(seed).permutation(len(paths))]
+    held, parts = max(len(paths) // 10, 1), {}
+    for split in splits[:-1]:
+        parts[split], order = order[:held], order[held:]
+    return {**parts, splits[-1]: order}
+
+
+def _div2k(data_dir, scale):
+    """DIV2K (Agustsson and Timofte 2017): 800 photographs to train on, 100 that the field tests on."""
+    builder = prepare.reachable(f"div2k/bicubic_x{scale}", data_dir, "photographs")
+
+    def images(split):
+        return (example["hr"] for example in prepare.examples(builder, split))
+
+    splits = {"train": "train[:90%]", "validation": "train[90%:]"}
+    sources = {name: (None, _all_tiles(images(split), scale)) for name, split in splits.items()}
+    arrays = cached(f"div2k-x{scale}", sources, data_dir, KINDS)
+    test = {f"{i:04d}": image for i, image in enumerate(images("validation"), start=801)}
+    return Photographs("div2k", f"x{scale}", scale, arrays, _cut(test, scale))

@@ -1,0 +1,83 @@
+"""TFDS data sets, prepared once; without a network the error comes within seconds."""
+
+import contextlib
+import io
+import shutil
+import sys
+import threading
+from pathlib import Path
+
+from dnzoo import files
+
+OFFLINE_SECONDS = 8
+
+
+def reachable(name, data_dir, instead):
+    """The prepared TFDS builder, or an error within seconds: TFDS alone tries for minutes.
+
+    Args:
+        name: of the data set and its configuration: "mnist", "div2k/bicubic_x2".
+        data_dir: where TFDS keeps it.
+        instead: what a folder must hold to serve as well, for the error.
+
+    Raises:
+        ConnectionError: when it must be fetched and there is no network.
+    """
+    import tensorflow_datasets as tfds
+
+    if not any(Path(data_dir, name).glob("*/dataset_info.json")):
+        url = next(iter(tfds.builder_cls(name.split("/")[0]).url_infos))
+        if not _answers(url):
+            raise ConnectionError(
+                f"{name} must be fetched, and {url.split('/')[2]} does not answer. With a network, "
+                f"try again; without, give a folder: --data FOLDER with {instead}."
+            )
+    builder = tfds.builder(name, data_dir=str(data_dir))
+    prepare(builder, data_dir)
+    return builder
+
+
+def _answers(url):
+    import requests
+
+    answers = []
+
+    def ask():
+        try:
+            requests.head(url, timeout=OFFLINE_SECONDS, allow_redirects=True)
+            answers.append(True)
+        except requests.RequestException:
+            pass
+
+    # a thread, because looking a name up has no time limit of its own
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(OFFLINE_SECONDS)
+    return bool(answers)
+
+
+def prepare(builder, data_dir):
+    import tensorflow_datasets as tfds
+    from rich import get_console
+
+    if builder.is_prepared():
+        return
+    if not get_console().is_terminal:
+        tfds.disable_progress_bar()
+    with files.owned(data_dir, wait=True), files.writing(data_dir):
+        if builder.is_prepared():  # another process has made it meanwhile
+            builder.info.read_from_directory(builder.data_path)
+            return
+        print(f"Preparing {builder.name} in {builder.data_path}.", file=sys.stderr)
+        for left in Path(builder.data_path).parent.glob("incomplete.*"):  # of a killed process
+            shutil.rmtree(left)
+        # TFDS speaks of a download even where it makes the data itself
+        with contextlib.redirect_stdout(io.StringIO()):
+            builder.download_andprepare()
+
+
+def examples(builder, split):
+    """The examples of a split in order, as dicts of arrays."""
+    import tensorflow_datasets as tfds
+
+    return tfds.as_numpy(builder.as_dataset(split=split))
