@@ -38,7 +38,7 @@ class Config(training.Config):
     loss: str = "l1"
     """l1, mse, charbonnier or l1+ssim."""
     epochs: int = 20
-    """How often a patch of each tile is seen."""
+    """In each, 8 patches of every tile are seen."""
     learning_rate: float = 5e-4
     """Highest learning rate, of AdamW."""
 

@@ -169,7 +169,7 @@ def test_no_network_is_said_within_seconds(tmp_path):
 
 def test_batches_are_a_function_of_seed_and_step(small_scenes):
     def make(seed=0):
-        return Batches(*small_scenes.splits["train"], 5, seed, augment)
+        return Batches(*small_scenes.splits["train"], batch_size=5, seed=seed, augment=augment)
 
     a, b = make(), make()
     for step in (7, 0, 3):
@@ -186,10 +186,10 @@ def test_batches_are_a_function_of_seed_and_step(small_scenes):
 
 
 def test_an_epoch_has_each_image_once(small_scenes):
-    batches = Batches(*small_scenes.splits["train"], 6)
+    batches = Batches(*small_scenes.splits["train"], batch_size=6)
     seen = [image.tobytes() for step in range(4) for image in batches.batch(4 + step)[0]]
     assert len(set(seen)) == 24
-    test = Evaluation(*small_scenes.splits["test"], 4)
+    test = Evaluation(*small_scenes.splits["test"], batch_size=4)
     assert [len(images) for images, _ in test.dataset()] == [4, 2]
 
 

@@ -106,7 +106,11 @@ def test_batches_must_divide(monkeypatch):
 
 def test_the_last_batch_is_shared_evenly(small_scenes):
     """It is filled up with images that no metric counts."""
-    last = list(Evaluation(*small_scenes.splits["test"], 4, limit=5).dataset(devices=2))[-1]
+    last = list(
+        Evaluation(*small_scenes.splits["test"], batch_size=4, limit=5, fill=(0, 255)).dataset(
+            devices=2
+        )
+    )[-1]
     images, masks = map(np.asarray, last)
     assert images.shape[0] == masks.shape[0] == 2
     assert (masks[0] != 255).all() and (masks[1] == 255).all()

@@ -21,20 +21,22 @@ class Batches:
         seed: fixes order and augmentation.
         augment: function (*rows, rng) -> what `fit` takes as a batch; None: inputs and targets.
         limit: use only the first so many examples.
+        repeat: how often each example comes in an epoch, augmented differently.
     """
 
-    def __init__(self, *arrays, batch_size, seed=0, augment=None, limit=None):
+    def __init__(self, *arrays, batch_size, seed=0, augment=None, limit=None, repeat=1):
         self.arrays = [array[:limit] for array in arrays]
-        self.batch_size = min(batch_size, len(self))
-        self.seed, self.augment = seed, augment or _plain
-        self.steps_per_epoch = len(self) // self.batch_size
+        self.batch_size = min(batch_size, repeat * len(self))
+        self.seed, self.augment, self.repeat = seed, augment or _plain, repeat
+        self.steps_per_epoch = repeat * len(self) // self.batch_size
         self._order = functools.lru_cache(maxsize=2)(self._shuffle)
 
     def __len__(self):
         return len(self.arrays[0])
 
     def _shuffle(self, epoch):
-        return np.random.default_rng([self.seed, epoch]).permutation(len(self))
+        order = np.random.default_rng([self.seed, epoch]).permutation(self.repeat * len(self))
+        return order % len(self)
 
     def batch(self, step):
         """Batch number `step`, counted from the run's start."""

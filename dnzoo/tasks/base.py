@@ -14,7 +14,7 @@ class Task:
     Args:
         data: with `name`, `detail` and `splits`, arrays for "train", "validation" and "test".
         config: `dnzoo.training.Config`; its `batch_size`, `seed` and `smoke` count.
-        augment, prepare, fill: as for `dnzoo.data.Batches` and `dnzoo.data.Evaluation`.
+        augment, prepare, fill, repeat: as for `dnzoo.data.Batches` and `dnzoo.data.Evaluation`.
 
     Attributes:
         train, validation, test: the batches.
@@ -28,7 +28,7 @@ class Task:
     loss = None
     monitor, lower_is_better, curves = "loss", True, ()
 
-    def __init__(self, data, config, augment=None, prepare=None, fill=None):
+    def __init__(self, data, config, augment=None, prepare=None, fill=None, repeat=1):
         limit = SMOKE_EXAMPLES if config.smoke else None
         self.data, self.config, self.name = data, config, data.name
         self.train = Batches(
@@ -37,6 +37,7 @@ class Task:
             seed=config.seed,
             augment=augment,
             limit=limit,
+            repeat=repeat,
         )
         parts = {
             split: Evaluation(

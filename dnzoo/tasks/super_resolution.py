@@ -8,6 +8,7 @@ from dnzoo.losses import Charbonnier, StructuralSimilarity, Sum
 from dnzoo.metrics import similarity
 from dnzoo.tasks.base import Task
 
+PATCHES = 8  # of each tile, in an epoch
 # of images from 0 to 255; an error of one grey level weighs as much as 0.1 of SSIM
 LOSSES = {
     "l1": lambda: "mae",
@@ -45,7 +46,7 @@ class SuperResolution(Task):
                 f"--patch must be from 1 to {largest} for scale {data.scale}; got {config.patch}."
             )
         self.scale, self.luma = data.scale, luma
-        super().__init__(data, config, self._patches, self._whole)
+        super().__init__(data, config, self._patches, self._whole, repeat=PATCHES)
         self.loss = LOSSES[loss]()
         self.description += f", {len(data.test)} test photographs"
         self.photographs = dict(list(data.test.items())[: 2 if config.smoke else None])
