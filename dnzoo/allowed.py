@@ -8,7 +8,7 @@ from dnzoo import layers  # noqa: F401  registers the classes that an architectu
 
 # Layers of keras.layers that do nothing but compute: none of them reads files or runs code.
 LAYERS = """Activation Add Average AveragePooling2D BatchNormalization CenterCrop Concatenate Conv1D
-Conv2D Conv3D Conv2DTranspose Cropping2D Dense DepthwiseConv2D Dropout ELU Flatten
+Conv2D Conv3D Conv2DTranspose Cropping2D Dense DepthwiseConv2D Dot Dropout ELU Embedding Flatten
 GlobalAveragePooling2D GlobalMaxPooling2D GroupNormalization InputLayer LayerNormalization
 LeakyReLU MaxPooling2D Maximum Multiply Normalization PReLU ReLU Rescaling Reshape Resizing
 SeparableConv2D Softmax SpatialDropout2D Subtract UpSampling2D ZeroPadding2D""".split()
@@ -56,6 +56,7 @@ def _allowed(node):
         return isinstance(found, type) and (module in MODULES or issubclass(found, keras.Operation))
     if module.startswith("dnzoo."):
         # by its registered name: a class may have moved to another file since the model was saved
+        importlib.import_module("dnzoo.models")  # registers the models that are classes
         registered = keras.saving.get_registered_object(f"dnzoo>{name}")
         own = registered is not None and registered.__module__.startswith("dnzoo.")
         return own and node.get("registered_name") == f"dnzoo>{name}"

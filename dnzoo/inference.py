@@ -5,7 +5,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from dnzoo import files, saving
+from dnzoo import files, heads
 from dnzoo.metrics import similarity
 
 TILE = 1024
@@ -154,7 +154,7 @@ def predict_files(model, source, out, palette=None):
     written = []
     for path in _images(Path(source)):
         image = _read(path, model.input_shape[-1])
-        mask = classes(predict(model, image), 0.0 if saving.has_logits(model) else 0.5)
+        mask = classes(predict(model, image), 0.0 if heads.has_logits(model) else 0.5)
         for kind, picture in (
             ("mask", _paletted(mask, palette)),
             ("overlay", _overlay(image, mask, palette)),

@@ -22,7 +22,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from dnzoo import card, files
+from dnzoo import card, files, heads
 from dnzoo.allowed import check_classes
 from dnzoo.pretrained import EXTRA, FORMAT, find, read_meta, sha256
 
@@ -50,7 +50,7 @@ def save(
     TensorFlow child process does the writing.
 
     Args:
-        model: a functional Keras model of Keras's and dnzoo's layers.
+        model: a functional Keras model of Keras's and dnzoo's layers, a `VAE` or a `GAN`.
         path: the folder to make.
         name: title of the card; None: the model's name.
         class_names: names of the output channels ("background" and one more for one channel).
@@ -129,12 +129,6 @@ def load(name_or_path: str | Path, dtype: str = "float32") -> keras.Model:
     return model
 
 
-def has_logits(model):
-    """Whether the model's last layer has no activation; its classes are cut at 0 then, else at 0.5."""
-    activation = getattr(model.layers[-1], "activation", keras.activations.linear)
-    return activation is keras.activations.linear
-
-
 def check(model):
     """Raise ValueError when `save` would refuse the model: better before a training than after."""
     check_classes(_architecture(model))
@@ -148,9 +142,20 @@ def as_float32(model):
     return copied
 
 
+def served(model):
+    """What a SavedModel of the model serves: {signature: functional model}; "serve" is the default.
+
+    Models with a loss of their own, `dnzoo.models.VAE` and `GAN`, say it themselves.
+    """
+    return model.served() if hasattr(model, "served") else {"serve": model}
+
+
 def _architecture(model):
-    if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
-        raise ValueError(f"only a functional keras.Model can be saved; got {type(model).__name__}.")
+    functional = isinstance(model, keras.Model) and getattr(model, "inputs", None)
+    if not functional and not hasattr(model, "served"):
+        raise ValueError(
+            f"only a functional keras.Model, a VAE or a GAN can be saved; got {type(model).__name__}."
+        )
     architecture = keras.saving.serialize_keras_object(model)
     architecture.pop("compile_config", None)
     return _with_precision(json.loads(json.dumps(architecture)), "float32")
@@ -186,12 +191,15 @@ def _write(meta, weights, path, overwrite):
     module = tf.Module()
     # By position, in the order of the data file; Keras's paths carry counters that change.
     module.weights = {f"{i:05d}": w.value for i, w in enumerate(model.weights)}
-    module.serve = _serving_function(model)
+    signatures = {name: _serving_function(part) for name, part in served(model).items()}
+    for name, function in signatures.items():
+        setattr(module, name, function)
+    signatures["serving_default"] = signatures.pop("serve")
     with files.new_folder(path, overwrite) as folder:
         logger, level = tf.get_logger(), tf.get_logger().level
         logger.setLevel("WARNING")  # it would name the temporary folder
         try:
-            tf.saved_model.save(module, str(folder), signatures={"serving_default": module.serve})
+            tf.saved_model.save(module, str(folder), signatures=signatures)
         finally:
             logger.setLevel(level)
         data, offset, places = (folder / VARIABLES).read_bytes(), 0, []
@@ -212,21 +220,22 @@ def _write(meta, weights, path, overwrite):
 def _serving_function(model):
     import tensorflow as tf
 
-    image_like = len(model.outputs) == 1 and len(model.outputs[0].shape) == 4
-    linear = has_logits(model)
+    labels_pixels = heads.labels_pixels(model)
+    linear = labels_pixels and heads.has_logits(model)
 
     def serve(*inputs):
         outputs = model(inputs[0] if len(inputs) == 1 else list(inputs), training=False)
-        if not image_like:
-            flat = keras.tree.flatten(outputs)
-            return dict(zip(model.output_names, flat))
+        if isinstance(outputs, dict):
+            return outputs
+        if not labels_pixels:
+            return dict(zip(model.output_names, keras.tree.flatten(outputs)))
         if outputs.shape[-1] == 1:
             classes = tf.cast(outputs[..., 0] > (0.0 if linear else 0.5), tf.int32)
         else:
             classes = tf.argmax(outputs, axis=-1, output_type=tf.int32)
         return {"logits" if linear else "probabilities": outputs, "classes": classes}
 
-    signature = [tf.TensorSpec(x.shape, "float32", name=x.name) for x in model.inputs]
+    signature = [tf.TensorSpec(x.shape, x.dtype, name=x.name) for x in model.inputs]
     return tf.function(serve, input_signature=signature)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dnzoo import losses
+from dnzoo.losses.names import NAMES
 from tests.backends import gradients
 from tests.conftest import has
 
@@ -77,7 +78,7 @@ def case(kind, classes):
 
 @pytest.mark.parametrize("kind", ["random", "ignored", "single class", "empty"])
 @pytest.mark.parametrize("classes", [1, 2, 5])
-@pytest.mark.parametrize("name", list(losses.NAMES))
+@pytest.mark.parametrize("name", list(NAMES))
 def test_equals_numpy(name, classes, kind):
     masks, logits = case(kind, classes)
     expected = [reference(name, mask, image) for mask, image in zip(masks, logits)]
@@ -98,7 +99,7 @@ def test_class_weights(name, classes):
 
 
 @pytest.mark.parametrize("classes", [1, 4])
-@pytest.mark.parametrize("name", list(losses.NAMES))
+@pytest.mark.parametrize("name", list(NAMES))
 def test_probabilities(name, classes):
     masks, logits = case("random", classes)
     p = 1 / (1 + np.exp(-logits)) if classes == 1 else softmax(logits)
@@ -106,7 +107,7 @@ def test_probabilities(name, classes):
     assert np.allclose(losses.get(name, from_logits=False)(masks, p), expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", list(losses.NAMES))
+@pytest.mark.parametrize("name", list(NAMES))
 def test_gradient_equals_finite_differences(name):
     masks, logits = case("ignored", 3)
 
@@ -158,7 +159,7 @@ def test_sum():
         losses.Sum(parts, [1])
 
 
-@pytest.mark.parametrize("name", [*losses.NAMES, "cross_entropy + dice"])
+@pytest.mark.parametrize("name", [*NAMES, "cross_entropy + dice"])
 def test_config_round_trip(name):
     masks, logits = case("random", 3)
     loss = losses.get(name)

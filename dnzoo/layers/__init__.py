@@ -1,6 +1,7 @@
 """The layers. Importing this module registers every one of them with Keras, as `dnzoo>Name`."""
 
 from dnzoo.layers.attention import AttentionGate, SelfAttention2D, SqueezeExcite
+from dnzoo.layers.augmentation import DifferentiableAugmentation
 from dnzoo.layers.blocks import ConvBlock, ResidualUpBlock
 from dnzoo.layers.blur import Blur
 from dnzoo.layers.fade import FadeIn, FadeInSchedule
@@ -51,6 +52,7 @@ __all__ = [
     "Conv3DTranspose",
     "ConvBlock",
     "DepthwiseConv2DTranspose",
+    "DifferentiableAugmentation",
     "DySample",
     "FadeIn",
     "FadeInSchedule",

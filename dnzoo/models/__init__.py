@@ -4,15 +4,31 @@ import fnmatch
 
 import keras
 
+from dnzoo.models.dcgan import GAN, dcgan, dcgan_discriminator, dcgan_generator
 from dnzoo.models.edsr import edsr
 from dnzoo.models.espcn import espcn
 from dnzoo.models.fcn import fcn8s, fcn16s, fcn32s
 from dnzoo.models.transfer import new_head, take_weights
 from dnzoo.models.unet import unet
+from dnzoo.models.vae import VAE, vae
 
-BUILDERS = {builder.__name__: builder for builder in (edsr, espcn, fcn8s, fcn16s, fcn32s, unet)}
+BUILDERS = {
+    builder.__name__: builder
+    for builder in (
+        dcgan,
+        dcgan_discriminator,
+        dcgan_generator,
+        edsr,
+        espcn,
+        fcn8s,
+        fcn16s,
+        fcn32s,
+        unet,
+        vae,
+    )
+}
 
-__all__ = ["create_model", "list_models", "new_head", "take_weights", *BUILDERS]
+__all__ = ["GAN", "VAE", "create_model", "list_models", "new_head", "take_weights", *BUILDERS]
 
 
 def create_model(name: str, **kwargs) -> keras.Model:

@@ -1,7 +1,8 @@
 """Kinds of learning: what a recipe trains."""
 
+from dnzoo.tasks.autoencoding import Autoencoding
 from dnzoo.tasks.base import Task
 from dnzoo.tasks.segmentation import Segmentation
 from dnzoo.tasks.super_resolution import SuperResolution
 
-__all__ = ["Segmentation", "SuperResolution", "Task"]
+__all__ = ["Autoencoding", "Segmentation", "SuperResolution", "Task"]

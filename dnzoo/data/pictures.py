@@ -1,0 +1,191 @@
+"""Small pictures with labels: MNIST and its kin from TFDS or from their raw files, or a folder.
+
+Pictures come out as uint8 (n, H, W, C), labels as uint8 (n,), written once to `data_dir` and
+memory-mapped from there.
+"""
+
+import dataclasses
+import gzip
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+from dnzoo.data import prepare
+from dnzoo.data.arrays import cached
+from dnzoo.data.photographs import find, read
+from dnzoo.data.scenes import SPLITS
+
+NAMES = ("mnist", "fashion_mnist", "cifar10", "celeb_a")
+KINDS = ("pictures", "labels")
+VALIDATION = 12  # one in so many of "train" validates: 5,000 of MNIST's 60,000
+# raw files: MNIST's format, and CIFAR-10 as PNGs in which each row is a picture
+IDX = {"train": "train", "test": "t10k"}
+CIFAR_ROWS = {"train": [f"data_batch_{i}" for i in range(1, 6)], "test": ["test_batch"]}
+CIFAR_LABELS = {"train": "train_lables.json", "test": "test_lables.json"}
+FASHION = Path("/usr/share/datasets/fashion-mnist")  # Debian's dataset-fashion-mnist
+
+
+@dataclasses.dataclass(frozen=True)
+class Pictures:
+    """A data set of small pictures.
+
+    Attributes:
+        name, detail: what it was loaded as.
+        splits: {"train" | "validation" | "test": (pictures, labels)}, memory-mapped.
+    """
+
+    name: str
+    detail: str
+    splits: dict
+
+    @property
+    def shape(self):
+        """(height, width, channels) of a picture."""
+        return self.splits["train"][0].shape[1:]
+
+    @property
+    def classes(self):
+        """How many classes the labels tell apart; 1 for a folder of pictures."""
+        return int(np.max(self.splits["train"][1])) + 1
+
+
+def load(data, data_dir="data", size=None, seed=0):
+    """The pictures that `--data` names.
+
+    Args:
+        data: "mnist", "fashion_mnist", "cifar10" or "celeb_a", fetched by TFDS (Debian's
+            dataset-fashion-mnist is used where it is installed); a folder with the raw files of
+            MNIST's kind (`train-images-idx3-ubyte` and so on, gzipped or not) or CIFAR-10's PNGs
+            (`data_batch_1.png`, each row a picture); or a folder of PNG and JPEG files, whose
+            sub-folders are classes. Where there is no test split, a tenth of the pictures is it.
+        data_dir: where prepared data goes.
+        size: rows and columns of the pictures that come out: small grey ones are padded with black,
+            others cropped to a square and resized; None: as they are.
+        seed: of the split.
+
+    Raises:
+        FileNotFoundError: for a path that is not there, a name that is not known.
+        ValueError: for a folder without pictures, a damaged file, or pictures of several sizes.
+        ConnectionError: when data must be fetched and there is no network.
+    """
+    folder = Path(data)
+    if data == "fashion_mnist" and FASHION.is_dir():
+        folder = FASHION
+    if folder.is_dir():
+        state = "".join(f"{p.name}{p.stat().st_size}" for p in sorted(folder.rglob("*.*")))
+        name = data if data in NAMES else (folder.name or "pictures")
+        stamp = hashlib.sha256(f"{folder.resolve()}{state}".encode()).hexdigest()[:12]
+        detail = f"{size or 'own'}px-seed{seed}-{stamp}"
+        parts = _folder(folder, size)
+    elif data in NAMES:
+        name, detail, parts = data, f"{size or 'own'}px-seed{seed}", _fetched(data, data_dir)
+    else:
+        raise FileNotFoundError(
+            f"--data {data!r} is neither a folder nor one of {', '.join(NAMES)}. A folder needs "
+            "MNIST's raw files, CIFAR-10's PNGs, or pictures."
+        )
+    sources = {split: (None, _prepared(parts, split, size, seed)) for split in SPLITS}
+    return Pictures(name, detail, cached(f"{name}-{detail}", sources, data_dir, KINDS))
+
+
+def _prepared(parts, split, size, seed):
+    """Arrays of one split, chunk by chunk; `parts` gives "train" and, mostly, "test"."""
+    pictures, labels = parts("train" if split == "validation" else split)
+    if split != "test":
+        order = np.random.default_rng(seed).permutation(len(pictures))
+        held = len(pictures) // VALIDATION
+        rows = np.sort(order[:held] if split == "validation" else order[held:])
+    else:
+        rows = np.arange(len(pictures))
+    for i in range(0, len(rows), 1000):
+        chosen = rows[i : i + 1000]
+        chunk = np.stack([_resized(pictures[row], size) for row in chosen])
+        yield chunk, np.asarray([labels[row] for row in chosen], "uint8")
+
+
+def _resized(picture, size):
+    from PIL import Image
+
+    if callable(picture):
+        picture = picture()
+    height, width, channels = picture.shape
+    if size is None or (height, width) == (size, size):
+        return picture
+    if channels == 1 and max(height, width) < size:
+        before = (size - height) // 2, (size - width) // 2
+        after = size - height - before[0], size - width - before[1]
+        return np.pad(picture, ((before[0], after[0]), (before[1], after[1]), (0, 0)))
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = Image.fromarray(picture[top : top + side, left : left + side].squeeze())
+    return np.array(square.resize((size, size), Image.BICUBIC)).reshape(size, size, channels)
+
+
+def _folder(folder, size):
+    """Function: split -> (pictures, labels) of raw files, or of a folder of pictures."""
+    if any(folder.glob("*-images-idx3-ubyte*")):
+        return lambda split: _idx(folder, IDX[split])
+    if (folder / "data_batch_1.png").is_file():
+        return lambda split: _cifar(folder, split)
+    paths = find(folder)
+    if len(paths) < 3:
+        raise ValueError(f"{folder} holds {len(paths)} pictures; at least 3 are needed.")
+    if size is None:
+        raise ValueError(f"{folder} holds pictures of any size: say --image-size.")
+    names = sorted({path.parent for path in paths})
+    held = np.arange(len(paths)) % 10 == 9  # each class's every tenth picture tests
+
+    def parts(split):
+        chosen = [path for path, out in zip(paths, held) if out == (split == "test")]
+        chosen = chosen or paths[-1:]
+        return [_reader(path) for path in chosen], [names.index(p.parent) for p in chosen]
+
+    return parts
+
+
+def _reader(path):
+    return lambda: read(path)
+
+
+def _idx(folder, part):
+    """MNIST's format: two integers that say what follows, sizes, then bytes."""
+
+    def array(kind, header):
+        for ending in ("", ".gz"):
+            path = folder / f"{part}-{kind}-ubyte{ending}"
+            if path.is_file():
+                content = path.read_bytes()
+                content = gzip.decompress(content) if ending else content
+                sizes = np.frombuffer(content[4:header], ">i4")
+                if len(content) - header != np.prod(sizes):
+                    raise ValueError(f"{path} is damaged: get it again.")
+                return np.frombuffer(content, "uint8", offset=header).reshape(sizes)
+        raise FileNotFoundError(f"{folder} has no {part}-{kind}-ubyte, gzipped or not.")
+
+    return array("images-idx3", 16)[..., None], array("labels-idx1", 8)
+
+
+def _cifar(folder, split):
+    """CIFAR-10 as PNGs of 1024 columns, a row a picture, and JSON lists of labels."""
+    from PIL import Image
+
+    rows = []
+    for name in CIFAR_ROWS[split]:
+        with Image.open(folder / f"{name}.png") as file:
+            rows.append(np.array(file.convert("RGB")).reshape(-1, 32, 32, 3))
+    labels = json.loads((folder / CIFAR_LABELS[split]).read_text("utf-8"))
+    return np.concatenate(rows), np.array(labels, "uint8")
+
+
+def _fetched(name, data_dir):
+    """Function: split -> (pictures, labels) from TFDS."""
+    builder = prepare.reachable(name, data_dir, "its raw files or pictures")
+
+    def parts(split):
+        found = list(prepare.examples(builder, split))
+        labels = [example.get("label", 0) for example in found]
+        return [example["image"] for example in found], labels
+
+    return parts

@@ -1,0 +1,274 @@
+"""Variational autoencoder: a picture as a few normal numbers, and back (Kingma and Welling 2013)."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from keras import ops
+
+from dnzoo.layers import Preprocessing, upsample
+from dnzoo.layers.geometry import as_tuple
+from dnzoo.losses import kl_divergence
+
+LIKELIHOODS = ("bernoulli", "gaussian")
+LOG_2PI = float(np.log(2 * np.pi))
+ACTIVE = 0.01  # nats of KL that a latent unit must carry on average to count as active
+
+
+def vae(
+    input_shape: tuple[int, int, int] = (28, 28, 1),
+    latent_dim: int = 20,
+    *,
+    filters: Sequence[int] = (32, 64),
+    hidden: int | None = 256,
+    beta: float = 1.0,
+    likelihood: str = "bernoulli",
+    upsampling: str = "transposed",
+    include_preprocessing: bool = False,
+    name: str = "vae",
+) -> "VAE":
+    """A convolutional VAE; `filters=(), hidden=500` is the dense 784-500-20 of the paper's figures.
+
+    Args:
+        input_shape: (height, width, channels), all known.
+        latent_dim: numbers that describe a picture.
+        filters: channels of the strided convolutions, each of which halves height and width; the
+            decoder mirrors them. (): none.
+        hidden: width of the dense layer between the convolutions and the latent; None: no such layer.
+        beta: weight of the KL in what is minimised (Higgins et al. 2017); 1 is the bound itself.
+        likelihood: "bernoulli" (pixels are 0 or 1, or probabilities) or "gaussian" (one standard
+            deviation for all pixels, which is learned).
+        upsampling: how the decoder enlarges, a name of `dnzoo.layers.upsample`.
+        include_preprocessing: True: pixels from 0 to 255 in and out; False: from 0 to 1.
+        name: of the model.
+
+    Returns:
+        `VAE`.
+
+    Raises:
+        ValueError: for an illegal argument.
+
+    Source: arXiv:1312.6114; beta: openreview.net/forum?id=Sy2fzU9gl.
+
+    Example:
+        >>> vae(filters=(), hidden=500).count_params()
+        815824
+    """
+    if len(input_shape) != 3 or None in input_shape:
+        raise ValueError(f"input_shape must be (height, width, channels); got {input_shape!r}.")
+    latent_dim = as_tuple(latent_dim, 1, "latent_dim", 1)[0]
+    filters = as_tuple(tuple(filters), len(filters), "filters", 1)
+    encoder, deepest = _encoder(input_shape, latent_dim, filters, hidden, include_preprocessing)
+    decoder = _decoder(input_shape, latent_dim, filters, hidden, upsampling, deepest)
+    return VAE(
+        encoder, decoder, beta, likelihood, 255.0 if include_preprocessing else 1.0, name=name
+    )
+
+
+def _encoder(input_shape, latent_dim, filters, hidden, include_preprocessing):
+    image = x = keras.Input(input_shape, name="image")
+    if include_preprocessing:
+        x = Preprocessing(1 / 255, 0.0, name="preprocessing")(x)
+    for level, width in enumerate(filters, start=1):
+        x = keras.layers.Conv2D(width, 4, 2, "same", activation="relu", name=f"conv_{2**level}")(x)
+    deepest = x.shape[1:]
+    x = keras.layers.Flatten(name="flatten")(x)
+    if hidden:
+        x = keras.layers.Dense(hidden, activation="relu", name="hidden")(x)
+    # float32 under mixed precision: exponentials of it are taken
+    outputs = [
+        keras.layers.Dense(latent_dim, dtype="float32", name=part)(x)
+        for part in ("mean", "log_variance")
+    ]
+    return keras.Model(image, outputs, name="encoder"), deepest
+
+
+def _decoder(input_shape, latent_dim, filters, hidden, upsampling, deepest):
+    latent = x = keras.Input((latent_dim,), name="latent")
+    if hidden:
+        x = keras.layers.Dense(hidden, activation="relu", name="hidden")(x)
+    if not filters:
+        size = int(np.prod(input_shape))
+        x = keras.layers.Dense(size, dtype="float32", name="head")(x)
+        x = keras.layers.Reshape(input_shape, dtype="float32", name="picture")(x)
+        return keras.Model(latent, x, name="decoder")
+    x = keras.layers.Dense(int(np.prod(deepest)), activation="relu", name="project")(x)
+    x = keras.layers.Reshape(deepest, name="reshape")(x)
+    for level in range(len(filters), 0, -1):
+        width = filters[max(level - 2, 0)]
+        x = upsample(upsampling, width, activation="relu", name=f"up_{2**level}")(x)
+        sizes = [-(-size // 2 ** (level - 1)) for size in input_shape[:2]]
+        surplus = [(0, has - wanted) for has, wanted in zip(x.shape[1:3], sizes)]
+        if surplus != [(0, 0), (0, 0)]:
+            x = keras.layers.Cropping2D(surplus, name=f"crop_{2**level}")(x)
+    x = keras.layers.Conv2D(input_shape[-1], 3, padding="same", dtype="float32", name="head")(x)
+    return keras.Model(latent, x, name="decoder")
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class VAE(keras.Model):
+    """An encoder and a decoder that are trained together; `vae` makes one.
+
+    `fit(images)` minimises the negative evidence lower bound, in nats an image (with `beta`). Its
+    logs are `loss`, and `nelbo`, `reconstruction` and `kl`, which do not contain beta. Pixels are
+    in [0, `max_value`].
+
+    Args:
+        encoder: `keras.Model`, images -> [mean, log_variance], each (N, latent_dim).
+        decoder: `keras.Model`, (N, latent_dim) -> logits ("bernoulli") or means ("gaussian") of
+            pixels from 0 to 1.
+        beta, likelihood: as for `vae`.
+        max_value: of a pixel that the encoder reads.
+
+    Raises:
+        ValueError: for another likelihood, or a negative beta.
+
+    Example:
+        >>> model = vae((8, 8, 1), latent_dim=2, filters=(4,), hidden=None)
+        >>> model.sample(3, seed=0).shape
+        (3, 8, 8, 1)
+    """
+
+    def __init__(self, encoder, decoder, beta=1.0, likelihood="bernoulli", max_value=1.0, **kwargs):
+        super().__init__(**kwargs)
+        if likelihood not in LIKELIHOODS:
+            raise ValueError(
+                f"likelihood must be one of {', '.join(LIKELIHOODS)}; got likelihood={likelihood!r}."
+            )
+        if beta < 0:
+            raise ValueError(f"beta must be at least 0; got beta={beta}.")
+        self.encoder, self.decoder = encoder, decoder
+        self.beta, self.likelihood, self.max_value = beta, likelihood, max_value
+        self.latent_dim = decoder.input_shape[-1]
+        self.seeds = keras.random.SeedGenerator(np.random.randint(2**31))
+        if likelihood == "gaussian":
+            self.log_deviation = self.add_weight(
+                shape=(), initializer="zeros", dtype="float32", name="log_deviation"
+            )
+        self.trackers = [keras.metrics.Mean(name) for name in ("nelbo", "reconstruction", "kl")]
+        self.built = True
+
+    def call(self, images, training=False):
+        """{"mean", "log_variance", "pixels"} of a latent drawn for each image."""
+        mean, log_variance = self.encoder(images, training=training)
+        noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=self.seeds)
+        latent = mean + ops.exp(0.5 * log_variance) * noise
+        pixels = self.decoder(latent, training=training)
+        return {"mean": mean, "log_variance": log_variance, "pixels": pixels}
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Negative evidence lower bound, in nats an image, with `beta`."""
+        reconstruction = -self._log_likelihood(x, y_pred["pixels"])
+        kl = ops.sum(kl_divergence(y_pred["mean"], y_pred["log_variance"]), axis=-1)
+        for tracker, value in zip(self.trackers, (reconstruction + kl, reconstruction, kl)):
+            tracker.update_state(value)
+        return ops.mean(reconstruction + self.beta * kl)
+
+    def _log_likelihood(self, images, pixels):
+        """Of each image, in nats, (N,)."""
+        target = ops.cast(images, "float32") / self.max_value
+        if self.likelihood == "bernoulli":
+            each = target * pixels - ops.softplus(pixels)
+        else:
+            log_deviation = ops.convert_to_tensor(self.log_deviation)
+            error = (target - pixels) * ops.exp(-log_deviation)
+            each = -0.5 * error**2 - log_deviation - 0.5 * LOG_2PI
+        return ops.sum(each, axis=(1, 2, 3))
+
+    def encode(self, images):
+        """(mean, log_variance) of the latent of each image, (N, H, W, C) -> 2 x (N, latent_dim)."""
+        mean, log_variance = self.encoder(ops.convert_to_tensor(images, "float32"), training=False)
+        return ops.convert_to_numpy(mean), ops.convert_to_numpy(log_variance)
+
+    def decode(self, latents):
+        """Expected pixels, from 0 to `max_value`: (N, latent_dim) -> (N, H, W, C)."""
+        pixels = self.decoder(ops.convert_to_tensor(latents, "float32"), training=False)
+        pixels = ops.sigmoid(pixels) if self.likelihood == "bernoulli" else ops.clip(pixels, 0, 1)
+        return ops.convert_to_numpy(pixels) * self.max_value
+
+    def sample(self, count, seed=0):
+        """Pictures of latents drawn from the prior, (count, H, W, C); a seed gives the same latents."""
+        return self.decode(np.random.default_rng(seed).normal(size=(count, self.latent_dim)))
+
+    def reconstruct(self, images):
+        """What is left of images after the latent's mean: as the images."""
+        return self.decode(self.encode(images)[0])
+
+    def interpolate(self, a, b, steps=8):
+        """Pictures on the straight line between the latents of two images (H, W, C): (steps, H, W, C)."""
+        start, end = self.encode(np.stack([a, b]))[0]
+        share = np.linspace(0, 1, steps)[:, None]
+        return self.decode((1 - share) * start + share * end)
+
+    def bound(self, images, samples=64, seed=0):
+        """Importance-weighted bound on -log p(image) in nats, (N,) (Burda et al. 2015, arXiv:1509.00519).
+
+        With one sample it is the negative ELBO; it falls towards -log p with more.
+
+        Args:
+            images: (N, H, W, C).
+            samples: latents an image.
+            seed: fixes them.
+        """
+        rng = np.random.default_rng(seed)
+        images = ops.convert_to_tensor(images, "float32")
+        mean, log_variance = self.encoder(images, training=False)
+        weights = []
+        for _ in range(samples):
+            noise = ops.convert_to_tensor(rng.normal(size=mean.shape).astype("float32"))
+            latent = mean + ops.exp(0.5 * log_variance) * noise
+            prior = -0.5 * ops.sum(latent**2, axis=-1)
+            posterior = -0.5 * ops.sum(noise**2 + log_variance, axis=-1)
+            likelihood = self._log_likelihood(images, self.decoder(latent, training=False))
+            weights.append(ops.convert_to_numpy(likelihood + prior - posterior))
+        weights = np.array(weights, "float64")
+        top = weights.max(axis=0)
+        return -(top + np.log(np.mean(np.exp(weights - top), axis=0)))
+
+    def latent_kl(self, images):
+        """Nats that each latent unit carries on average, (latent_dim,): one below 0.01 has collapsed.
+
+        Such a unit says nothing about the image, and the decoder has learned not to listen to it.
+        """
+        return ops.convert_to_numpy(kl_divergence(*self.encode(images))).mean(axis=0)
+
+    def served(self):
+        """The parts that a SavedModel serves: {signature: functional model}."""
+        image, latent = self.encoder.inputs[0], self.decoder.inputs[0]
+        to_pixels = keras.Sequential(
+            [
+                keras.layers.Activation("sigmoid", dtype="float32")
+                if self.likelihood == "bernoulli"
+                else keras.layers.ReLU(max_value=1.0, dtype="float32"),
+                keras.layers.Rescaling(self.max_value, dtype="float32"),
+            ],
+            name="to_pixels",
+        )
+        mean, log_variance = self.encoder(image)
+        outputs = {
+            "reconstruction": to_pixels(self.decoder(mean)),
+            "mean": mean,
+            "log_variance": log_variance,
+        }
+        return {
+            "serve": keras.Model(image, outputs, name=self.name),
+            "decode": keras.Model(latent, {"images": to_pixels(self.decoder(latent))}),
+        }
+
+    def get_config(self):
+        return {
+            "encoder": keras.saving.serialize_keras_object(self.encoder),
+            "decoder": keras.saving.serialize_keras_object(self.decoder),
+            "beta": self.beta,
+            "likelihood": self.likelihood,
+            "max_value": self.max_value,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        parts = {
+            part: keras.saving.deserialize_keras_object(config[part])
+            for part in ("encoder", "decoder")
+        }
+        return cls(**{**config, **parts})
