@@ -1,5 +1,6 @@
 """Metrics that Keras lacks or has wrong."""
 
+from dnzoo.metrics.generation import FID, FrechetDistance, frechet_distance
 from dnzoo.metrics.image import PSNR, SSIM, MultiScaleSSIM
 from dnzoo.metrics.segmentation import (
     BoundaryIoU,
@@ -12,14 +13,17 @@ from dnzoo.metrics.segmentation import (
 )
 
 __all__ = [
+    "FID",
     "PSNR",
     "SSIM",
     "BoundaryIoU",
     "ClassIoU",
     "ConfusionMatrix",
+    "FrechetDistance",
     "MeanDice",
     "MeanIoU",
     "MultiScaleSSIM",
     "PixelAccuracy",
+    "frechet_distance",
     "scores",
 ]

@@ -2,7 +2,16 @@
 
 from dnzoo.tasks.autoencoding import Autoencoding
 from dnzoo.tasks.base import Task
+from dnzoo.tasks.classification import Classification
+from dnzoo.tasks.generation import Generation
 from dnzoo.tasks.segmentation import Segmentation
 from dnzoo.tasks.super_resolution import SuperResolution
 
-__all__ = ["Autoencoding", "Segmentation", "SuperResolution", "Task"]
+__all__ = [
+    "Autoencoding",
+    "Classification",
+    "Generation",
+    "Segmentation",
+    "SuperResolution",
+    "Task",
+]

@@ -42,6 +42,8 @@ class Config:
     """Course of the learning rate after the warm-up; cosine ends at 0."""
     warmup: int = 0
     """Steps over which the learning rate rises from 0."""
+    beta_1: float = 0.9
+    """How much of its first moment AdamW keeps."""
     weight_decay: float = 0.0
     """Decoupled weight decay, of kernels only."""
     class_weights: tuple[float, ...] = ()
@@ -88,7 +90,7 @@ class Config:
             )
         elif warmup:
             rate = schedules.PolynomialDecay(0.0, warmup, rate, power=1.0)
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=self.weight_decay)
+        optimizer = keras.optimizers.AdamW(rate, beta_1=self.beta_1, weight_decay=self.weight_decay)
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         return optimizer
 

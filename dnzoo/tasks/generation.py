@@ -1,0 +1,166 @@
+"""Generation as a task: how a GAN's pictures differ from real ones, and whether they are copies."""
+
+import keras
+import numpy as np
+
+from dnzoo import files, saving
+from dnzoo.metrics import FrechetDistance
+from dnzoo.tasks.base import Task
+from dnzoo.tasks.sheet import sheet
+
+GENERATED = 10_000  # pictures that are judged
+VALIDATED = 2_000  # and after each epoch
+MISSING = 0.2  # of a class's share in real pictures: below it the class counts as lost
+COPY = 0.1  # of the distance between neighbours among real pictures: below it one is a copy
+NEIGHBOURS = 1_000  # generated pictures whose nearest training picture is looked for
+
+
+class Generation(Task):
+    """Learn a `dnzoo.models.GAN`; judged by the features and classes of a classifier.
+
+    Args:
+        data: `dnzoo.data.pictures.Pictures`.
+        config: `dnzoo.training.Config`; its `batch_size`, `seed` and `smoke` count.
+        classifier: name or folder of a saved classifier of such pictures: its last layer but one
+            gives the features, its last the classes.
+        conditional: whether labels are read.
+
+    Raises:
+        ValueError: when the classifier reads pictures of another shape.
+    """
+
+    monitor = "frechet_distance"
+    curves = ("discriminator_loss", "generator_loss")
+    caption = (
+        "Left half: pictures of random latents. Right half: for each of the first column of pairs "
+        "its nearest training picture."
+    )
+
+    def __init__(self, data, config, classifier, conditional=False):
+        self.conditional = conditional
+        super().__init__(data, config, self._inputs, self._inputs)
+        net = saving.load(classifier)
+        if tuple(net.input_shape[1:]) != tuple(data.shape):
+            raise ValueError(
+                f"--classifier {classifier} reads {net.input_shape[1:]}, the pictures are "
+                f"{tuple(data.shape)}."
+            )
+        self.classifier_name = str(classifier)
+        last = net.layers[-1]
+        self.judge = keras.Model(net.input, [last.input, last.output])
+        self.distance = FrechetDistance(lambda pictures: self._judged(pictures)[0])
+
+    def _inputs(self, pictures, labels, rng):
+        pictures = np.asarray(pictures, "float32")
+        return ((pictures, np.asarray(labels, "int32")),) if self.conditional else (pictures,)
+
+    def _judged(self, pictures):
+        """(features, class numbers) of pictures from 0 to 255."""
+        pictures = np.asarray(pictures, "float32")
+        parts = [
+            self.judge.predict_on_batch(pictures[i : i + 500]) for i in range(0, len(pictures), 500)
+        ]
+        features, scores = (np.concatenate(part) for part in zip(*parts))
+        return features, np.argmax(scores, axis=-1)
+
+    def frechet_distance(self, real, generated):
+        """Between pictures from 0 to 255, in the classifier's features."""
+        self.distance.reset_state()
+        self.distance.update_state(real, real=True)
+        self.distance.update_state(generated, real=False)
+        return self.distance.result()
+
+    def validate(self, model, devices=1, callbacks=()):
+        """The Frechet distance of a few generated pictures to as many of the validation split."""
+        real = self.validation.arrays[0][: self._count(VALIDATED)]
+        return {self.monitor: self.frechet_distance(real, model.generate(len(real), seed=1))}
+
+    def _count(self, count):
+        return 32 if self.config.smoke else count
+
+    def evaluate(self, model):
+        """Distance, classes and neighbours of generated pictures; real ones beside them."""
+        return self.judge_pictures(model.generate(self._count(GENERATED), seed=self.config.seed))
+
+    def judge_pictures(self, generated):
+        """`evaluate`, for pictures from 0 to 255 of any origin."""
+        real = np.asarray(self.test.arrays[0][: len(generated)])
+        train = self.train.arrays[0]
+        other = train[np.sort(np.random.default_rng(0).permutation(len(train))[: len(real)])]
+        shares = self._shares(self._judged(generated)[1])
+        expected = self._shares(self._judged(real)[1])
+        lost = [i for i, share in enumerate(expected) if shares[i] < MISSING * share]
+        ratio, copies = self._neighbours(generated)
+        return {
+            "frechet_distance": self.frechet_distance(real, generated),
+            "frechet_distance of training pictures": self.frechet_distance(real, other),
+            "features": f"{self.judge.outputs[0].shape[-1]} of {self.classifier_name}",
+            "pictures": len(generated),
+            "classes covered": f"{len(shares) - len(lost)} of {len(shares)}",
+            "verdict": verdict(lost, shares),
+            "distance to the nearest training picture, of a test picture's": ratio,
+            "copies": copies,
+            "share of each class": {str(i): share for i, share in enumerate(shares)},
+        }
+
+    def _shares(self, classes):
+        count = self.judge.outputs[1].shape[-1]
+        return (np.bincount(classes, minlength=count) / len(classes)).tolist()
+
+    def _neighbours(self, generated):
+        """How near generated pictures are to training ones, as a share of what test pictures are."""
+        distances, _ = self._nearest(generated[: self._count(NEIGHBOURS)])
+        usual, _ = self._nearest(self.test.arrays[0][: self._count(NEIGHBOURS)])
+        typical = float(np.median(usual))
+        return float(np.median(distances)) / typical, int(np.sum(distances < COPY * typical))
+
+    def _nearest(self, pictures):
+        """(root mean square difference to, number of) the nearest training picture of each."""
+        pictures = np.asarray(pictures, "float32").reshape(len(pictures), -1)
+        best = np.full(len(pictures), np.inf)
+        where = np.zeros(len(pictures), int)
+        train = self.train.arrays[0]
+        for start in range(0, len(train), 5000):
+            part = np.asarray(train[start : start + 5000], "float32").reshape(-1, pictures.shape[1])
+            squared = (pictures**2).sum(1)[:, None] + (part**2).sum(1) - 2 * pictures @ part.T
+            nearest = squared.argmin(axis=1)
+            found = squared[np.arange(len(pictures)), nearest]
+            better = found < best
+            best[better], where[better] = found[better], start + nearest[better]
+        return np.sqrt(best.clip(0) / pictures.shape[1]), where
+
+    def pictures(self, model, rows=10, columns=8):
+        """Generated pictures, and the training pictures that are nearest to some of them."""
+        generated = model.generate(rows * columns, seed=self.config.seed)
+        wanted = generated[:: columns // 4]
+        _, where = self._nearest(wanted)
+        pairs = np.stack([wanted, [self.train.arrays[0][i] for i in where]], axis=1)
+        pairs = pairs.reshape(rows, columns, *generated.shape[1:])
+        generated = generated.reshape(rows, columns, *generated.shape[1:])
+        both = np.concatenate([generated, pairs], axis=1)
+        return sheet(both.reshape(-1, *generated.shape[2:]), 2 * columns)
+
+    def end_epoch(self, model, out, epoch):
+        """The pictures of the same latents after each epoch."""
+        file = out / f"samples/{epoch:04d}.png"
+        with files.new_file(file) as partial:
+            sheet(model.generate(20, seed=0), 20, enlarge=1).save(partial)
+
+    def progress(self, out):
+        """The same latents, a row an epoch; of many epochs some."""
+        from PIL import Image
+
+        found = sorted((out / "samples").glob("*.png"))
+        if not found:
+            return None
+        steps = np.unique(np.linspace(0, len(found) - 1, 16).round().astype(int))
+        rows = [np.array(Image.open(found[i])) for i in steps]
+        epochs = ", ".join(str(int(found[i].stem)) for i in steps)
+        return Image.fromarray(np.concatenate(rows)), f"The same latents after epochs {epochs}."
+
+
+def verdict(lost, shares):
+    """Mode collapse in words."""
+    if lost:
+        return f"mode collapse: classes {', '.join(map(str, lost))} are hardly generated"
+    return f"no mode collapse: each class makes {min(shares):.1%} to {max(shares):.1%}"
