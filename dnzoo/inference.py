@@ -124,6 +124,44 @@ def _fade(shape, overlap):
     return (ramp(shape[0])[:, None] * ramp(shape[1])[None, :])[..., None]
 
 
+def paste_masks(
+    masks: np.ndarray, boxes: np.ndarray, shape: tuple[int, int], threshold: float = 0.5
+) -> np.ndarray:
+    """Masks of boxes, brought back into the image: bilinear, nothing outside the box.
+
+    Args:
+        masks: (R, h, w) probabilities.
+        boxes: (R, 4), (left, top, right, bottom) in pixels of the image.
+        shape: (height, width) of the image.
+        threshold: above it a pixel is the object's.
+
+    Returns:
+        (R, height, width), boolean.
+
+    Raises:
+        ValueError: when the shapes do not fit.
+
+    Example:
+        >>> paste_masks(np.ones((1, 28, 28)), [[1, 1, 3, 4]], (5, 5)).sum()
+        np.int64(6)
+    """
+    masks, boxes = np.asarray(masks, "float32"), np.asarray(boxes, "float32")
+    if masks.ndim != 3 or boxes.shape != (len(masks), 4):
+        raise ValueError(
+            f"paste_masks takes (R, h, w) masks and (R, 4) boxes; got {masks.shape}, {boxes.shape}."
+        )
+    rows = _weights(boxes[:, 1], boxes[:, 3], masks.shape[1], shape[0])
+    columns = _weights(boxes[:, 0], boxes[:, 2], masks.shape[2], shape[1])
+    return rows @ masks @ columns.transpose(0, 2, 1) > threshold
+
+
+def _weights(start, end, taps, size):
+    """Bilinear weights (R, size, taps) of a mask's rows for the image's rows; none outside."""
+    scale = taps / np.maximum(end - start, 1e-6)
+    where = (np.arange(size) + 0.5 - start[:, None]) * scale[:, None] - 0.5
+    return np.maximum(1 - np.abs(where[..., None] - np.arange(taps)), 0)
+
+
 def classes(logits, threshold=0.0):
     """Class numbers, uint8 (..., H, W), of (..., H, W, C); C = 1: class 1 above the threshold."""
     if logits.shape[-1] == 1:
@@ -199,6 +237,27 @@ def _overlay(image, mask, palette):
     """The image with every class but 0 tinted in its colour."""
     from PIL import Image
 
-    rgb = np.broadcast_to(image, (*mask.shape, 3)).astype("float32")
-    tinted = np.where(mask[..., None] > 0, 0.45 * rgb + 0.55 * palette[mask], rgb)
-    return Image.fromarray(tinted.round().astype("uint8"))
+    rgb = np.broadcast_to(image, (*mask.shape, 3))
+    present = [number for number in np.unique(mask) if number]
+    masks = [mask == number for number in present]
+    return Image.fromarray(tint(rgb, masks, [palette[number] for number in present]))
+
+
+def tint(image, masks, colours):
+    """An image, (H, W, 3) from 0 to 255, with each mask, (H, W), in a colour: uint8."""
+    tinted = np.array(image, "float32")
+    for mask, colour in zip(masks, colours):
+        tinted[mask] = 0.45 * tinted[mask] + 0.55 * np.asarray(colour, "float32")
+    return tinted.round().astype("uint8")
+
+
+def outline(image, boxes):
+    """A uint8 image with boxes, (left, top, right, bottom) in pixels, drawn in white."""
+    from PIL import Image, ImageDraw
+
+    picture = Image.fromarray(image)
+    for left, top, right, bottom in np.asarray(boxes).round().astype(int).tolist():
+        ImageDraw.Draw(picture).rectangle(
+            [left, top, max(right - 1, left), max(bottom - 1, top)], outline="white"
+        )
+    return np.array(picture)

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow_datasets as tfds
 
-from dnzoo.data import garments, scenes
+from dnzoo.data import garments, prepare, scenes
 from dnzoo.data.cutouts import Cutouts
 
 
@@ -147,3 +147,20 @@ class CutoutScenes(_Scenes):
 
     def _compose(self, *args):
         return self.builder_config.source.compose(*args)
+
+
+def prepared(data, data_dir, **config):
+    """The builder of "fashion_scenes" or "cutout_scenes", its scenes composed.
+
+    Args:
+        data: which.
+        data_dir: where TFDS keeps them.
+        **config: of `ScenesConfig`, or `CutoutScenesConfig`.
+    """
+    builder = {"fashion_scenes": FashionScenes, "cutout_scenes": CutoutScenes}[data]
+    kind = CutoutScenesConfig if builder is CutoutScenes else ScenesConfig
+    made = kind(**config)
+    made = builder.builder_configs.get(made.name, made)
+    found = builder(config=made, data_dir=str(data_dir))
+    prepare.prepare(found, data_dir)
+    return found

@@ -103,13 +103,19 @@ def load(
 
 def fashion_scenes(data_dir, size=128, train=2000, validation=300, test=500, seed=0, without=()):
     """Garment scenes (`dnzoo.data.garments`), made through their TFDS builder."""
-    from dnzoo.data.builders import FashionScenes, ScenesConfig
+    from dnzoo.data import builders
 
-    config = ScenesConfig(
-        size=size, train=train, validation=validation, test=test, seed=seed, without=without
+    builder = builders.prepared(
+        "fashion_scenes",
+        data_dir,
+        size=size,
+        train=train,
+        validation=validation,
+        test=test,
+        seed=seed,
+        without=without,
     )
-    config = FashionScenes.builder_configs.get(config.name, config)
-    return _composed(FashionScenes(config=config, data_dir=str(data_dir)), data_dir, size)
+    return _composed(builder, data_dir, size)
 
 
 def cutout_scenes(
@@ -123,9 +129,11 @@ def cutout_scenes(
     folders=(None, None),
 ):
     """Scenes of cut-out photographs (`dnzoo.data.cutouts`), made through their TFDS builder."""
-    from dnzoo.data.builders import CutoutScenes, CutoutScenesConfig
+    from dnzoo.data import builders
 
-    config = CutoutScenesConfig(
+    builder = builders.prepared(
+        "cutout_scenes",
+        data_dir,
         size=size,
         train=train,
         validation=validation,
@@ -135,12 +143,10 @@ def cutout_scenes(
         cutouts=folders[0],
         backgrounds=folders[1],
     )
-    builder = CutoutScenes(config=config, data_dir=str(data_dir))
     return _composed(builder, data_dir, size, name="cutouts")
 
 
 def _composed(builder, data_dir, size, name=None):
-    prepare.prepare(builder, data_dir)
     splits = {split: (builder, split, lambda mask: mask) for split in SPLITS}
     return _from_tfds(name or builder.name, builder.builder_config.name, splits, data_dir, size)
 

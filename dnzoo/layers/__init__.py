@@ -18,6 +18,7 @@ from dnzoo.layers.resize import (
     ResizeConv2D,
     ResizeConv3D,
 )
+from dnzoo.layers.roi import PerRoI, RoIAlign, roi_align
 from dnzoo.layers.separable import DepthwiseConv2DTranspose, SeparableConv2DTranspose
 from dnzoo.layers.spectral import SpectralNormalization
 from dnzoo.layers.subpixel import (
@@ -61,6 +62,7 @@ __all__ = [
     "MaxPoolWithSwitches2D",
     "MaxUnpool2D",
     "MultiScaleFusion",
+    "PerRoI",
     "PixelShuffle1D",
     "PixelShuffle2D",
     "PixelShuffle3D",
@@ -75,6 +77,7 @@ __all__ = [
     "ResizeConv1D",
     "ResizeConv2D",
     "ResizeConv3D",
+    "RoIAlign",
     "SelfAttention2D",
     "SeparableConv2DTranspose",
     "SkipFusion",
@@ -84,5 +87,6 @@ __all__ = [
     "SubpixelConv2D",
     "SubpixelConv3D",
     "normalize",
+    "roi_align",
     "upsample",
 ]

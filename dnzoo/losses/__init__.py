@@ -14,7 +14,15 @@ from dnzoo.losses.reconstruction import (
     StructuralSimilarity,
     TotalVariation,
 )
-from dnzoo.losses.segmentation import CrossEntropy, Dice, Focal, Lovasz, SegmentationLoss, Tversky
+from dnzoo.losses.segmentation import (
+    CrossEntropy,
+    Dice,
+    Focal,
+    Lovasz,
+    MaskLoss,
+    SegmentationLoss,
+    Tversky,
+)
 
 __all__ = [
     "Charbonnier",
@@ -22,6 +30,7 @@ __all__ = [
     "Dice",
     "Focal",
     "Lovasz",
+    "MaskLoss",
     "Perceptual",
     "SegmentationLoss",
     "StructuralSimilarity",

@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 EPSILON = 1e-7
+IGNORED = 255
 
 
 class SegmentationLoss(keras.losses.Loss):
@@ -219,3 +220,34 @@ class Lovasz(SegmentationLoss):
         steps = ops.concatenate([jaccard[:, :1], jaccard[:, 1:] - jaccard[:, :-1]], axis=1)
         loss = ops.sum(errors * steps, axis=1)
         return loss[:, 0] if logits.shape[-1] == 1 else _present_mean(loss, target)
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class MaskLoss(keras.losses.Loss):
+    """Mask R-CNN's (He et al. 2017): sigmoid cross-entropy on the mask of the true class alone.
+
+    `y_true` (N, R, H, W, 2), integers: the mask, 0 or 1 (255: ignored), and the class of the
+    region's object (255: there is none). `y_pred` (N, R, H, W, classes), logits. An image's loss is
+    the mean over the valid pixels of its regions; one without any is 0.
+
+    Example:
+        >>> truth = ops.zeros((1, 1, 2, 2, 2), "int32")
+        >>> float(MaskLoss()(truth, ops.zeros((1, 1, 2, 2, 3))))  # log(2)
+        0.693...
+    """
+
+    def __init__(self, reduction="sum_over_batch_size", name="mask_loss"):
+        super().__init__(name=name, reduction=reduction)
+
+    def call(self, y_true, y_pred):
+        truth, classes = ops.unstack(ops.cast(y_true, "int32"), 2, axis=-1)
+        valid = ops.cast((truth != IGNORED) & (classes != IGNORED), "float32")
+        classes = ops.where(classes == IGNORED, 0, classes)[..., None]
+        logits = ops.take_along_axis(ops.cast(y_pred, "float32"), classes, axis=-1)[..., 0]
+        truth = ops.cast(truth == 1, "float32")
+        loss = ops.binary_crossentropy(truth, logits, from_logits=True) * valid
+        axes = (1, 2, 3)
+        return ops.sum(loss, axis=axes) / ops.maximum(ops.sum(valid, axis=axes), EPSILON)
+
+    def get_config(self):
+        return {"name": self.name, "reduction": self.reduction}

@@ -2,6 +2,7 @@
 
 from dnzoo.metrics.generation import FID, FrechetDistance, frechet_distance
 from dnzoo.metrics.image import PSNR, SSIM, MultiScaleSSIM
+from dnzoo.metrics.instances import MaskAP
 from dnzoo.metrics.segmentation import (
     BoundaryIoU,
     ClassIoU,
@@ -20,6 +21,7 @@ __all__ = [
     "ClassIoU",
     "ConfusionMatrix",
     "FrechetDistance",
+    "MaskAP",
     "MeanDice",
     "MeanIoU",
     "MultiScaleSSIM",

@@ -8,6 +8,7 @@ from dnzoo.models.dcgan import GAN, dcgan, dcgan_discriminator, dcgan_generator
 from dnzoo.models.edsr import edsr
 from dnzoo.models.espcn import espcn
 from dnzoo.models.fcn import fcn8s, fcn16s, fcn32s
+from dnzoo.models.mask_head import mask_branch, mask_head
 from dnzoo.models.transfer import new_head, take_weights
 from dnzoo.models.unet import unet
 from dnzoo.models.vae import VAE, vae
@@ -23,6 +24,8 @@ BUILDERS = {
         fcn8s,
         fcn16s,
         fcn32s,
+        mask_branch,
+        mask_head,
         unet,
         vae,
     )

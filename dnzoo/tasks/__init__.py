@@ -4,6 +4,7 @@ from dnzoo.tasks.autoencoding import Autoencoding
 from dnzoo.tasks.base import Task
 from dnzoo.tasks.classification import Classification
 from dnzoo.tasks.generation import Generation
+from dnzoo.tasks.instance_masks import InstanceMasks
 from dnzoo.tasks.segmentation import Segmentation
 from dnzoo.tasks.super_resolution import SuperResolution
 
@@ -11,6 +12,7 @@ __all__ = [
     "Autoencoding",
     "Classification",
     "Generation",
+    "InstanceMasks",
     "Segmentation",
     "SuperResolution",
     "Task",

@@ -1,0 +1,129 @@
+"""Images with the objects in them: boxes, classes, and a mask for each.
+
+Arrays (n images of size x size, at most k objects in each): images uint8 (n, size, size, 3);
+instances uint8 (n, size, size), 0 or 1 + the object's number; boxes float32 (n, k, 4), (left, top,
+right, bottom) in pixels; labels uint8 (n, k), 255 where there is no object.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from dnzoo.data import prepare
+from dnzoo.data.arrays import IGNORE, cached
+from dnzoo.data.scenes import SPLITS
+
+KINDS = ("images", "instances", "boxes", "labels")
+# what a model trained on them is named after
+NAMES = {"cutout_scenes": "cutouts", "fashion_scenes": "fashion_scenes", "coco/2017": "coco"}
+VALIDATION, TEST = 300, 500  # scenes
+OBJECTS = 8  # an image at most; the largest count
+COCO_THINGS = 80  # of the panoptic classes, the ones that can be counted
+
+
+@dataclasses.dataclass(frozen=True)
+class Instances:
+    """A data set of images with objects.
+
+    Attributes:
+        name, detail: what it was loaded as.
+        class_names: of the objects, without a background.
+        splits: {"train" | "validation" | "test": (images, instances, boxes, labels)}, memory-mapped.
+    """
+
+    name: str
+    detail: str
+    class_names: tuple[str, ...]
+    splits: dict
+
+
+def load(data, data_dir="data", size=128, seed=0, scenes=2000, cutouts=None, backgrounds=None):
+    """The objects that `--data` names.
+
+    Args:
+        data: "cutout_scenes", "fashion_scenes" (both composed, with exact masks), or "coco/2017"
+            (fetched by TFDS, as `coco/2017_panoptic`, which has the masks; a tenth of "train"
+            validates, "validation" tests).
+        data_dir, size, seed, scenes, cutouts, backgrounds: as for `dnzoo.data.segmentation.load`.
+
+    Raises:
+        FileNotFoundError: for a name that is not known, or missing cut-outs.
+        ConnectionError: when data must be fetched and there is no network.
+    """
+    if data in ("cutout_scenes", "fashion_scenes"):
+        from dnzoo.data import builders
+
+        counts = {"train": scenes, "validation": VALIDATION, "test": TEST}
+        folders = {"cutouts": cutouts, "backgrounds": backgrounds}
+        folders = folders if data == "cutout_scenes" else {}
+        builder = builders.prepared(data, data_dir, size=size, seed=seed, **counts, **folders)
+        parts = {split: split for split in SPLITS}
+        detail, read = builder.builder_config.name, _scene
+        names = builder.info.features["objects"].feature["label"].names
+    elif data == "coco/2017":
+        builder = prepare.reachable("coco/2017_panoptic", data_dir, "another of the data sets")
+        parts = {"train": "train[:90%]", "validation": "train[90%:]", "test": "validation"}
+        detail, read = f"{size}px", _panoptic
+        names = builder.info.features["panoptic_objects"].feature["label"].names[:COCO_THINGS]
+    else:
+        raise FileNotFoundError(f"--data {data!r} is none of {', '.join(NAMES)}.")
+    sources = {
+        split: (builder.info.splits[part].num_examples, _rows(builder, part, read, size))
+        for split, part in parts.items()
+    }
+    name = NAMES[data]
+    arrays = cached(f"{name}-instances-{detail}", sources, data_dir, KINDS)
+    return Instances(name, detail, tuple(names), arrays)
+
+
+def _rows(builder, split, read, size):
+    for example in prepare.examples(builder, split):
+        image, masks, labels = read(example)
+        image, masks = _square(image, masks, size)
+        order = np.argsort([-np.count_nonzero(mask) for mask in masks])[:OBJECTS]
+        instances = np.zeros((size, size), "uint8")
+        boxes = np.zeros((OBJECTS, 4), "float32")
+        numbers = np.full(OBJECTS, IGNORE, "uint8")
+        for number, i in enumerate(order):
+            if masks[i].any():
+                instances[masks[i]] = 1 + number
+                boxes[number], numbers[number] = _box(masks[i]), labels[i]
+        yield image[None], instances[None], boxes[None], numbers[None]
+
+
+def _box(mask):
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+
+
+def _scene(example):
+    labels = example["objects"]["label"]
+    masks = [example["instance_mask"][..., 0] == 1 + i for i in range(len(labels))]
+    return example["image"], masks, labels
+
+
+def _panoptic(example):
+    """COCO's panoptic PNGs: an object's number is R + 256 G + 65536 B."""
+    code = example["panoptic_image"].astype("int64") @ (1, 256, 65536)
+    objects = example["panoptic_objects"]
+    things = (objects["label"] < COCO_THINGS) & ~objects["is_crowd"]
+    masks = [code == number for number in objects["id"][things]]
+    return example["image"], masks, objects["label"][things]
+
+
+def _square(image, masks, size):
+    """Image and masks fitted into a square, as `arrays.fitted` does."""
+    from PIL import Image
+
+    height, width = image.shape[:2]
+    if (height, width) == (size, size):
+        return image, masks
+    scale = size / max(height, width)
+    new = max(round(width * scale), 1), max(round(height * scale), 1)
+    canvas = np.zeros((size, size, 3), "uint8")
+    canvas[: new[1], : new[0]] = Image.fromarray(image).resize(new, Image.BICUBIC)
+    fitted = []
+    for mask in masks:
+        fitted.append(np.zeros((size, size), bool))
+        fitted[-1][: new[1], : new[0]] = Image.fromarray(mask).resize(new, Image.NEAREST)
+    return canvas, fitted

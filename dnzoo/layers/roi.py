@@ -1,0 +1,131 @@
+"""Regions of interest: boxes of one size cut out of a feature map, and layers applied to each."""
+
+import keras
+from keras import ops
+
+from dnzoo.layers.base import SpatialLayer
+
+
+def roi_align(features, boxes, output_size=14, stride=1, sampling_ratio=2):
+    """Features of boxes, averaged over bilinear samples (He et al. 2017, arXiv:1703.06870).
+
+    Each box is divided into output_size x output_size bins, and each bin is the mean of
+    sampling_ratio x sampling_ratio samples. Pixel (i, j) has its centre at (i + 1/2, j + 1/2)
+    ("half_pixel" in ONNX, "aligned" in PyTorch). Gradients reach features and boxes.
+
+    Args:
+        features: (N, H, W, C).
+        boxes: (N, R, 4), (left, top, right, bottom) in pixels of the image.
+        output_size: bins in each direction.
+        stride: pixels of the image to a pixel of `features`.
+        sampling_ratio: samples of a bin in each direction.
+
+    Returns:
+        (N, R, output_size, output_size, C), in the features' dtype.
+
+    Example:
+        >>> features = ops.ones((1, 8, 8, 3))
+        >>> roi_align(features, [[[0.0, 0.0, 4.0, 4.0]]], output_size=2).shape
+        TensorShape([1, 1, 2, 2, 3])
+    """
+    features = ops.convert_to_tensor(features)
+    boxes = ops.cast(boxes, "float32") / stride - 0.5
+    (count, height, width), channels = ops.shape(features)[:3], features.shape[-1]
+    rois = ops.shape(boxes)[1]
+    low_y, high_y, share_y, inside_y = _samples(boxes, 1, height, output_size, sampling_ratio)
+    low_x, high_x, share_x, inside_x = _samples(boxes, 0, width, output_size, sampling_ratio)
+    flat = ops.reshape(features, (-1, channels))
+    image = ops.reshape(ops.arange(count, dtype="int32"), (-1, 1, 1, 1)) * height
+    total = 0.0
+    for y, weight_y in ((low_y, 1.0 - share_y), (high_y, share_y)):
+        for x, weight_x in ((low_x, 1.0 - share_x), (high_x, share_x)):
+            place = (image + y[..., :, None]) * width + x[..., None, :]
+            weight = (weight_y * inside_y)[..., :, None] * (weight_x * inside_x)[..., None, :]
+            total = total + ops.take(flat, place, axis=0) * ops.cast(weight, flat.dtype)[..., None]
+    bins = (output_size, sampling_ratio)
+    total = ops.reshape(total, (count, rois, *bins, *bins, channels))
+    return ops.mean(total, axis=(3, 5))
+
+
+def _samples(boxes, axis, size, output_size, sampling_ratio):
+    """Where samples lie along an axis: (pixel before, pixel after, share of the latter, inside).
+
+    Each (N, R, output_size * sampling_ratio). Outside by more than a pixel, a sample is 0.
+    """
+    start, end = boxes[..., axis, None], boxes[..., axis + 2, None]
+    points = output_size * sampling_ratio
+    where = start + (end - start) * (ops.arange(points, dtype="float32") + 0.5) / points
+    last = ops.cast(size - 1, "float32")
+    inside = ops.cast((where >= -1.0) & (where <= last + 1.0), "float32")
+    where = ops.clip(where, 0.0, last)
+    low = ops.floor(where)
+    high = ops.minimum(low + 1.0, last)
+    return ops.cast(low, "int32"), ops.cast(high, "int32"), where - low, inside
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class RoIAlign(SpatialLayer):
+    """`roi_align` as a layer: `[features, boxes]` -> (N, R, output_size, output_size, C).
+
+    Args:
+        output_size, stride, sampling_ratio: as for `roi_align`.
+
+    Raises:
+        ValueError: for an argument that is no integer of at least 1, or boxes that are not (N, R, 4).
+
+    Example:
+        >>> RoIAlign(7, stride=2)([ops.ones((1, 8, 8, 3)), ops.ones((1, 5, 4))]).shape
+        TensorShape([1, 5, 7, 7, 3])
+    """
+
+    def __init__(self, output_size=14, stride=1, sampling_ratio=2, **kwargs):
+        super().__init__(autocast=False, **kwargs)  # bfloat16 does not hold a box's fraction
+        self.output_size = self._integer("output_size", output_size)
+        self.stride = self._integer("stride", stride)
+        self.sampling_ratio = self._integer("sampling_ratio", sampling_ratio)
+
+    def _check_input(self, x):
+        if len(x.shape) == 4:
+            super()._check_input(x)
+        elif len(x.shape) != 3 or x.shape[-1] != 4:
+            raise ValueError(f"RoIAlign: boxes must be (N, R, 4); got the shape {tuple(x.shape)}.")
+
+    def call(self, inputs):
+        features, boxes = inputs
+        features = ops.cast(features, self.compute_dtype)
+        return roi_align(features, boxes, self.output_size, self.stride, self.sampling_ratio)
+
+    def compute_output_shape(self, input_shape):
+        features, boxes = input_shape
+        size = self.output_size
+        return (features[0], boxes[1], size, size, features[-1])
+
+    def get_config(self):
+        names = ("output_size", "stride", "sampling_ratio")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+@keras.saving.register_keras_serializable("dnzoo")
+class PerRoI(keras.layers.Wrapper):
+    """Apply a layer or model to each region: (N, R, ...) -> (N, R, ...), as one batch of N R.
+
+    Args:
+        layer: takes (N, ...).
+
+    Example:
+        >>> PerRoI(keras.layers.Conv2D(4, 3))(ops.ones((2, 5, 8, 8, 3))).shape
+        TensorShape([2, 5, 6, 6, 4])
+    """
+
+    def build(self, input_shape):
+        super().build((None, *input_shape[2:]))
+
+    def call(self, inputs, training=None):
+        count, rois = ops.shape(inputs)[:2]
+        keywords = {"training": training} if self.layer._call_has_training_arg else {}
+        outputs = self.layer(ops.reshape(inputs, (-1, *inputs.shape[2:])), **keywords)
+        return ops.reshape(outputs, (count, rois, *outputs.shape[1:]))
+
+    def compute_output_shape(self, input_shape):
+        inner = self.layer.compute_output_shape((None, *input_shape[2:]))
+        return (*input_shape[:2], *inner[1:])

@@ -1,0 +1,150 @@
+"""Masks of objects whose boxes are given, as a task: jittered true boxes, AP of pasted masks."""
+
+import keras
+import numpy as np
+
+from dnzoo import inference, losses
+from dnzoo.data.arrays import IGNORE
+from dnzoo.data.augmentation import augment
+from dnzoo.data.segmentation import palette
+from dnzoo.metrics import MaskAP
+from dnzoo.tasks.base import Task
+
+JITTER = 0.1  # of a box's size: how far each side may be off
+
+
+class InstanceMasks(Task):
+    """Find the mask of the object in each box; the box's class is given.
+
+    Boxes are the true ones with each side moved at random by up to a tenth of the size, as a
+    detector's are not exact either; for validation and test always the same.
+
+    Args:
+        data: `dnzoo.data.instances.Instances`.
+        config: `dnzoo.training.Config`; its `batch_size`, `seed` and `smoke` count.
+        mask_size: rows of the masks that the model puts out.
+    """
+
+    caption = "Held-out images, the true masks, and the masks found in the boxes shown."
+
+    def __init__(self, data, config, mask_size=28):
+        self.mask_size = mask_size
+        super().__init__(data, config, self._augmented, self._prepared)
+        self.loss = losses.MaskLoss()
+        count = len(data.class_names)
+        self.published = {"class_names": data.class_names, "palette": palette(count + 1)[1:]}
+
+    def _augmented(self, images, instances, boxes, labels, rng):
+        images, instances = augment(images, instances, rng)
+        boxes, labels = _visible(instances, labels)
+        return self._prepared(images, instances, boxes, labels, rng)
+
+    def _prepared(self, images, instances, boxes, labels, rng):
+        size = np.concatenate([boxes[..., 2:] - boxes[..., :2]] * 2, axis=-1)
+        boxes = boxes + size * rng.uniform(-JITTER, JITTER, boxes.shape)
+        boxes = boxes.clip(0, images.shape[1]).astype("float32")
+        masks = _cut(instances, boxes, self.mask_size)
+        classes = np.broadcast_to(labels[..., None, None], masks.shape)
+        images = np.asarray(images, "float32")
+        return (images, boxes), np.stack([masks, classes], axis=-1).astype("uint8")
+
+    def evaluate(self, model):
+        """Mask AP on the test split; that of filled boxes and of ellipses beside it."""
+        kinds = {"": MaskAP(), "filled boxes ": MaskAP(), "ellipses ": MaskAP()}
+        overlaps = []
+        for step in range(self.test.steps):
+            (images, boxes), truth = self.test.batch(step)
+            chosen = slice(step * self.test.batch_size, (step + 1) * self.test.batch_size)
+            instances = np.asarray(self.test.arrays[1][chosen])
+            found = model.predict_on_batch([images, boxes])
+            for i, instance in enumerate(instances):
+                labels = truth[i, :, 0, 0, 1]
+                there = np.flatnonzero(labels != IGNORE)
+                true_masks = instance[None] == 1 + there[:, None, None]
+                for kind, metric in kinds.items():
+                    small = _shapes(kind, found[i, there], labels[there], self.mask_size)
+                    masks = inference.paste_masks(small, boxes[i, there], instance.shape)
+                    scores = [
+                        np.mean(mask[mask > 0.5]) if mask.max() > 0.5 else 0 for mask in small
+                    ]
+                    metric.update_state(true_masks, labels[there], masks, labels[there], scores)
+                    if not kind:
+                        both = (masks & true_masks).sum((1, 2))
+                        either = (masks | true_masks).sum((1, 2))
+                        overlaps += (both / np.maximum(either, 1)).tolist()
+        scores = {
+            f"mask_{kind}{key}".replace(" ", "_"): value
+            for kind, metric in kinds.items()
+            for key, value in metric.result().items()
+        }
+        each = {self.data.class_names[k]: v for k, v in kinds[""].class_ap().items()}
+        return {
+            **scores,
+            "mean mask iou": float(np.mean(overlaps)),
+            "objects": len(overlaps),
+            "class_ap": each,
+        }
+
+    def pictures(self, model, count=9):
+        """Held-out images, the true masks and the found ones, as a Pillow image."""
+        from PIL import Image
+
+        rng = np.random.default_rng(self.config.seed)
+        arrays = [np.asarray(array[:count]) for array in self.test.arrays]
+        (images, boxes), truth = self._prepared(*arrays, rng)
+        found = model.predict_on_batch([images, boxes])
+        tiles = []
+        for i, image in enumerate(images):
+            labels = truth[i, :, 0, 0, 1]
+            there = np.flatnonzero(labels != IGNORE)
+            small = _shapes("", found[i, there], labels[there], self.mask_size)
+            pasted = inference.paste_masks(small, boxes[i, there], image.shape[:2])
+            true = arrays[1][i][None] == 1 + there[:, None, None]
+            colours = np.array(self.published["palette"])[labels[there]]
+            pair = [inference.tint(image, masks, colours) for masks in (true, pasted)]
+            tile = [image.astype("uint8"), pair[0], inference.outline(pair[1], boxes[i, there])]
+            tiles.append(np.pad(np.concatenate(tile, 1), ((2, 2), (2, 2), (0, 0))))
+        while len(tiles) % 3:
+            tiles.append(np.zeros_like(tiles[0]))
+        rows = [np.concatenate(tiles[i : i + 3], 1) for i in range(0, len(tiles), 3)]
+        return Image.fromarray(np.concatenate(rows))
+
+
+def _visible(instances, labels):
+    """Boxes of what is left of each object after augmentation, and labels: 255 where nothing is."""
+    boxes = np.zeros((*labels.shape, 4), "float32")
+    labels = labels.copy()
+    for i, j in np.argwhere(labels != IGNORE):
+        mask = instances[i] == 1 + j
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        if len(rows):
+            boxes[i, j] = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+        else:
+            labels[i, j] = IGNORE
+    return boxes, labels
+
+
+def _cut(instances, boxes, size):
+    """Each object's mask in its box, (n, k, size, size), 0 or 1: the pixel at each bin's centre."""
+    count, objects = boxes.shape[:2]
+    share = (np.arange(size) + 0.5) / size
+    limit = instances.shape[1] - 1
+    columns, rows = (
+        np.floor(boxes[..., a, None] + (boxes[..., b, None] - boxes[..., a, None]) * share)
+        .clip(0, limit)
+        .astype(int)
+        for a, b in ((0, 2), (1, 3))
+    )
+    image = np.arange(count)[:, None, None, None]
+    found = instances[image, rows[..., :, None], columns[..., None, :]]
+    return (found == 1 + np.arange(objects)[None, :, None, None]).astype("uint8")
+
+
+def _shapes(kind, logits, labels, size):
+    """Probabilities (R, size, size): the model's for the true class, or a shape that fills the box."""
+    if not kind:
+        chosen = np.take_along_axis(logits, labels[:, None, None, None].astype(int), -1)[..., 0]
+        return keras.ops.convert_to_numpy(keras.ops.sigmoid(chosen))
+    place = (np.arange(size) + 0.5) / size * 2 - 1
+    inside = place[:, None] ** 2 + place**2 < (np.inf if kind.startswith("filled") else 1)
+    return np.broadcast_to(inside.astype("float32"), (len(labels), size, size))
