@@ -130,9 +130,11 @@ class MaskAP:
 
 def _overlaps(masks, truths, crowd):
     """IoU of each mask with each object, (P, G); with a crowd, the share of the mask inside it."""
-    masks = masks.reshape(len(masks), -1).astype("float64")
-    truths = truths.reshape(len(truths), -1).astype("float64")
-    both = masks @ truths.T if len(masks) and len(truths) else np.zeros((len(masks), len(truths)))
+    masks, truths = (
+        array.reshape(len(array), int(np.prod(array.shape[1:]))).astype("float64")
+        for array in (masks, truths)
+    )
+    both = masks @ truths.T
     areas, true_areas = masks.sum(1)[:, None], truths.sum(1)[None, :]
     union = np.where(crowd[None, :], areas, areas + true_areas - both)
     return both / np.maximum(union, np.spacing(1))
