@@ -23,19 +23,20 @@ def head(model):
             continue
         if keras.tree.flatten(layer.output)[0].shape[-1] != classes:
             continue
-        width = width_argument(layer)
-        inputs = keras.tree.flatten(layer.input)
-        enlarges = "Transpose" in type(layer).__name__ and inputs[0].shape[-1] == classes
-        if width or not layer.weights:
+        inner = getattr(layer, "layer", layer)
+        if isinstance(inner, keras.Model):
+            return head(inner)
+        makes = {"filters", "units"} & {*layer.get_config()}
+        if makes or not layer.weights:
             found.append(layer)
-        if enlarges or (not width and not layer.weights):
-            waiting += [makers.get(id(tensor)) for tensor in inputs]
-    return [layer for layer in found if width_argument(layer)]
+        if enlarges(layer, classes) or (not makes and not layer.weights):
+            waiting += [makers.get(id(tensor)) for tensor in keras.tree.flatten(layer.input)]
+    return [layer for layer in found if layer.weights]
 
 
-def width_argument(layer):
-    """The name of the argument that says how many channels a layer puts out, or None."""
-    return next((key for key in ("filters", "units") if key in layer.get_config()), None)
+def enlarges(layer, classes):
+    """Whether a layer only brings the scores of classes to another size."""
+    return "Transpose" in type(layer).__name__ and layer.input.shape[-1] == classes
 
 
 def has_logits(model):

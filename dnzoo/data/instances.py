@@ -73,6 +73,9 @@ def load(data, data_dir="data", size=128, seed=0, scenes=2000, cutouts=None, bac
     }
     name = NAMES[data]
     arrays = cached(f"{name}-instances-{detail}", sources, data_dir, KINDS)
+    # as many places as the fullest image needs
+    most = max(int(np.max(np.sum(labels != IGNORE, axis=1))) for *_, labels in arrays.values())
+    arrays = {split: (*a[:2], a[2][:, :most], a[3][:, :most]) for split, a in arrays.items()}
     return Instances(name, detail, tuple(names), arrays)
 
 

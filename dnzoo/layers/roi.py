@@ -31,36 +31,39 @@ def roi_align(features, boxes, output_size=14, stride=1, sampling_ratio=2):
     features = ops.convert_to_tensor(features)
     boxes = ops.cast(boxes, "float32") / stride - 0.5
     (count, height, width), channels = ops.shape(features)[:3], features.shape[-1]
-    rois = ops.shape(boxes)[1]
-    low_y, high_y, share_y, inside_y = _samples(boxes, 1, height, output_size, sampling_ratio)
-    low_x, high_x, share_x, inside_x = _samples(boxes, 0, width, output_size, sampling_ratio)
-    flat = ops.reshape(features, (-1, channels))
-    image = ops.reshape(ops.arange(count, dtype="int32"), (-1, 1, 1, 1)) * height
+    rois, points = ops.shape(boxes)[1], output_size * sampling_ratio
+    # low ranks throughout: runtimes for phones know few operations on more than four dimensions
+    image = ops.reshape(ops.arange(count, dtype="int32"), (-1, 1))
+    image = ops.reshape(image + ops.zeros((1, rois), dtype="int32"), (-1, 1, 1))
+    boxes, flat = ops.reshape(boxes, (-1, 4)), ops.reshape(features, (-1, channels))
+    rows = _samples(boxes[:, 1:2], boxes[:, 3:4], height, points)
+    columns = _samples(boxes[:, 0:1], boxes[:, 2:3], width, points)
     total = 0.0
-    for y, weight_y in ((low_y, 1.0 - share_y), (high_y, share_y)):
-        for x, weight_x in ((low_x, 1.0 - share_x), (high_x, share_x)):
-            place = (image + y[..., :, None]) * width + x[..., None, :]
-            weight = (weight_y * inside_y)[..., :, None] * (weight_x * inside_x)[..., None, :]
-            total = total + ops.take(flat, place, axis=0) * ops.cast(weight, flat.dtype)[..., None]
-    bins = (output_size, sampling_ratio)
-    total = ops.reshape(total, (count, rois, *bins, *bins, channels))
-    return ops.mean(total, axis=(3, 5))
+    for y, weight_y in rows:
+        for x, weight_x in columns:
+            place = (image * height + ops.expand_dims(y, 2)) * width + ops.expand_dims(x, 1)
+            weight = ops.expand_dims(weight_y, 2) * ops.expand_dims(weight_x, 1)
+            weight = ops.cast(ops.reshape(weight, (-1, 1)), flat.dtype)
+            total = total + ops.take(flat, ops.reshape(place, (-1,)), axis=0) * weight
+    total = ops.reshape(total, (-1, sampling_ratio, points * channels))
+    total = ops.reshape(ops.mean(total, axis=1), (-1, sampling_ratio, channels))
+    return ops.reshape(ops.mean(total, axis=1), (count, rois, output_size, output_size, channels))
 
 
-def _samples(boxes, axis, size, output_size, sampling_ratio):
-    """Where samples lie along an axis: (pixel before, pixel after, share of the latter, inside).
+def _samples(start, end, size, points):
+    """The two pixels that each sample lies between, with their weights: 2 x ((M, points), the same).
 
-    Each (N, R, output_size * sampling_ratio). Outside by more than a pixel, a sample is 0.
+    Outside by more than a pixel, both weights are 0.
     """
-    start, end = boxes[..., axis, None], boxes[..., axis + 2, None]
-    points = output_size * sampling_ratio
     where = start + (end - start) * (ops.arange(points, dtype="float32") + 0.5) / points
     last = ops.cast(size - 1, "float32")
     inside = ops.cast((where >= -1.0) & (where <= last + 1.0), "float32")
     where = ops.clip(where, 0.0, last)
     low = ops.floor(where)
     high = ops.minimum(low + 1.0, last)
-    return ops.cast(low, "int32"), ops.cast(high, "int32"), where - low, inside
+    share = where - low
+    weights = ((low, (1.0 - share) * inside), (high, share * inside))
+    return [(ops.cast(pixel, "int32"), weight) for pixel, weight in weights]
 
 
 @keras.saving.register_keras_serializable("dnzoo")

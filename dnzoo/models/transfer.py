@@ -1,8 +1,12 @@
 """From a trained model to one for other classes."""
 
+import json
 from collections.abc import Sequence
 
 import keras
+import numpy as np
+
+from dnzoo import heads
 
 
 def new_head(
@@ -11,14 +15,16 @@ def new_head(
     keep: Sequence[int | None] = (),
     normalization_momentum: float | None = None,
 ) -> keras.Model:
-    """The model with a new last layer; every other weight is kept.
+    """The model with a new head; every other weight is kept.
+
+    The head is the last layer, a convolution or dense layer; with it what only enlarges classes'
+    scores and adds them up, as in FCN.
 
     Train the new layer first, with the rest frozen, then all at a lower rate: at first the new
     layer's gradients are noise, and would spoil what the others know.
 
     Args:
-        model: a functional model that ends in a convolution or dense layer, as dnzoo's do; it is
-            left as it is.
+        model: a functional model that ends in such layers, as dnzoo's do; it is left as it is.
         classes: channels out of the new layer, which has the old one's settings.
         keep: for each of the new channels the old channel whose weights it starts from, or None
             for random ones: a class that both know need not be learned again. (): all random.
@@ -37,38 +43,66 @@ def new_head(
         >>> new_head(unet((32, 32, 3), classes=2, filters=(4, 8)), classes=5).output_shape
         (None, 32, 32, 5)
     """
-    old = model.layers[-1]
-    width = next((key for key in ("filters", "units") if key in old.get_config()), None)
-    if width is None or old.output is not model.output:
+    layers = heads.head(model)
+    if not layers:
         raise ValueError(
-            f"{model.name} does not end in a convolution or dense layer, but in {old.name} "
-            f"({type(old).__name__}): there is no head to replace."
+            f"{model.name} does not end in a convolution or dense layer, but in "
+            f"{model.layers[-1].name} ({type(model.layers[-1]).__name__}): there is no head to replace."
         )
-
-    outputs = old.get_config()[width]
+    outputs = model.outputs[0].shape[-1]
     if keep and (len(keep) != classes or not {*keep} <= {None, *range(outputs)}):
         raise ValueError(
             f"keep must be {classes} numbers of the {outputs} old channels, or None; got {keep}."
         )
-
-    def copy(layer):
-        config = layer.get_config()
-        for key in ("normalization_momentum", "momentum"):
-            if normalization_momentum is not None and key in config:
-                config[key] = normalization_momentum
-        return type(layer).from_config(config)
-
-    body = keras.models.clone_model(model, clone_function=copy, recursive=True)
-    body.set_weights(model.get_weights())
-    head = type(old).from_config({**old.get_config(), width: classes})
-    new = keras.Model(body.input, head(body.layers[-1].input), name=model.name)
+    architecture = json.loads(json.dumps(keras.saving.serialize_keras_object(model)))
+    architecture.pop("compile_config", None)
+    _rewrite(architecture, {layer.name for layer in layers}, classes, normalization_momentum)
+    new = keras.saving.deserialize_keras_object(architecture)
+    owners = {id(weight): layer for layer in layers for weight in layer.weights}
     places = [(i, j) for i, j in enumerate(keep) if j is not None]
-    values = head.get_weights()  # kernel and bias, channels last
-    for value, source in zip(values, old.get_weights()):
-        for i, j in places:
-            value[..., i] = source[..., j]
-    head.set_weights(values)
+    for weight, old in zip(new.weights, model.weights, strict=True):
+        owner, value = owners.get(id(old)), keras.ops.convert_to_numpy(old)
+        if owner is not None:
+            between = heads.enlarges(owner, outputs) and value.ndim > 1
+            value = _kept(keras.ops.convert_to_numpy(weight), value, places, between)
+        weight.assign(value)
     return new
+
+
+def _rewrite(node, names, classes, momentum):
+    """In a serialised model: another number of classes in the layers named, another momentum."""
+    if isinstance(node, list):
+        for item in node:
+            _rewrite(item, names, classes, momentum)
+    if not isinstance(node, dict):
+        return
+    node.pop("build_config", None)  # it holds the old shapes
+    config = node.get("config")
+    if isinstance(config, dict):
+        config.pop("build_input_shape", None)
+        for key in ("filters", "units"):
+            if config.get("name") in names and key in config:
+                config[key] = classes
+        for key in ("normalization_momentum", "momentum"):
+            if momentum is not None and key in config:
+                config[key] = momentum
+    for value in node.values():
+        _rewrite(value, names, classes, momentum)
+
+
+def _kept(value, old, places, between):
+    """A new weight, with the old one's numbers for the classes that stay: the last axis.
+
+    A kernel from classes to classes has them on the last two axes.
+    """
+    value = np.array(value)
+    for i, j in places:
+        for k, m in places if between else [(slice(None), slice(None))]:
+            if value.ndim == 1:
+                value[i] = old[j]
+            else:
+                value[..., k, i] = old[..., m, j]
+    return value
 
 
 def take_weights(model: keras.Model, source: keras.Model) -> list[str]:

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from dnzoo import unet
-from dnzoo.models import new_head
+from dnzoo import heads, unet
+from dnzoo.models import fcn8s, mask_branch, new_head
 
 IMAGE = np.random.default_rng(0).uniform(0, 255, (1, 32, 32, 3)).astype("float32")
 
@@ -71,3 +71,44 @@ def test_wrong_arguments():
         new_head(keras.Model(image, keras.layers.ReLU()(image)), 2)
     with pytest.raises(ValueError, match="keep must be 2 numbers of the 3 old channels"):
         new_head(trained(), 2, keep=[0, 3])
+
+
+def test_the_head_of_fcn_is_all_that_has_classes():
+    """Scores, and transposed kernels from classes to classes; known classes give what they gave."""
+    old = fcn8s(
+        (64, 64, 3), classes=3, encoder="efficientnet_lite0", fc_filters=8, fc_kernel_size=1
+    )
+    rng = np.random.default_rng(1)
+    old.set_weights([w + rng.uniform(0, 0.1, w.shape) for w in old.get_weights()])
+    for layer in old.layers:
+        if layer.name.startswith("up"):  # classes do not mix
+            kernel = layer.get_weights()[0] * np.eye(3)
+            layer.set_weights([kernel])
+    names = {layer.name for layer in heads.head(old)}
+    assert names == {"score_32", "score_16", "score_8", "up_16", "up_8", "up_1"}
+    new = new_head(old, classes=4, keep=[2, None, 0, 1])
+    image = rng.uniform(0, 255, (1, 64, 64, 3)).astype("float32")
+    before, after = np.asarray(old(image)), np.asarray(new(image))
+    assert after.shape[-1] == 4
+    scale = np.abs(before).max()
+    assert np.allclose(after[..., [0, 2, 3]] / scale, before[..., [2, 0, 1]] / scale, atol=1e-5)
+
+
+def test_the_head_of_the_mask_branch():
+    old = mask_branch(encoder="efficientnet_lite0", classes=3, filters=8)
+    assert [layer.name for layer in heads.head(old)] == ["masks"]
+    new = new_head(old, classes=2, keep=[1, None])
+    image = np.random.default_rng(0).uniform(0, 255, (1, 32, 32, 3)).astype("float32")
+    inputs = [image, np.array([[[2, 3, 20, 30]]], "float32")]
+    before, after = np.asarray(old(inputs)), np.asarray(new(inputs))
+    assert after.shape == (1, 1, 28, 28, 2)
+    assert np.allclose(after[..., 0], before[..., 1], atol=1e-5)
+
+
+def test_as_many_classes_as_before():
+    old = trained()
+    new = new_head(old, classes=3, keep=[1, None, 0])
+    kernel, fresh = old.get_layer("head").get_weights()[0], new.get_layer("head").get_weights()[0]
+    assert np.array_equal(fresh[..., 0], kernel[..., 1])
+    assert np.array_equal(fresh[..., 2], kernel[..., 0])
+    assert not np.allclose(fresh[..., 1], kernel[..., 1])

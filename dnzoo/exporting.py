@@ -1,0 +1,167 @@
+"""Models for other runtimes: ONNX, LiteRT and OpenVINO, with outputs compared before they are kept."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from dnzoo import files, saving
+
+ENDINGS = {"onnx": ".onnx", "litert": ".tflite", "openvino": ".xml"}
+SIZE = 64  # of what is free in a model's input, for the comparison
+TOLERANCE = 1e-3  # of the largest output
+
+
+def export(
+    model: keras.Model,
+    path: str | Path,
+    format: str | None = None,
+    signature: str = "serve",
+    tolerance: float = TOLERANCE,
+) -> float:
+    """Write a model for ONNX Runtime, LiteRT or OpenVINO, once the runtime gives what Keras gives.
+
+    Sizes that are free in the model stay free. The inputs keep their meaning and order; pixels are
+    float32, channels last.
+
+    Args:
+        model: as for `save`: a functional model, a `VAE` or a `GAN`.
+        path: the file to write: `.onnx`, `.tflite`, or `.xml` (OpenVINO writes a `.bin` beside it).
+        format: "onnx", "litert" or "openvino"; None: by the ending of `path`.
+        signature: which part: "serve", or "decode" for a VAE's decoder.
+        tolerance: how far the runtime's outputs may be off, as a share of the largest.
+
+    Returns:
+        How far they are off on random inputs, as such a share.
+
+    Raises:
+        ValueError: for another format, ending or signature, or on another backend than TensorFlow.
+        ImportError: when a package is missing; the message names the extra.
+        RuntimeError: when outputs differ by more; nothing is written then.
+        OSError: when the disk is full or read-only.
+    """
+    path = Path(path)
+    if format is None:
+        format = next((name for name, end in ENDINGS.items() if end == path.suffix), None)
+    if format not in ENDINGS or path.suffix != ENDINGS.get(format):
+        given = ", ".join(f"{name!r} writes {end}" for name, end in ENDINGS.items())
+        raise ValueError(f"export: {given}; got format={format!r} and the path {path}.")
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError("export needs KERAS_BACKEND=tensorflow: save the model and load it there.")
+    parts = saving.served(model)
+    if signature not in parts:
+        raise ValueError(f"signature must be one of {', '.join(parts)}; got {signature!r}.")
+    run = {"onnx": _onnx, "litert": _litert, "openvino": _openvino}[format]
+    inputs = _sample(parts[signature])
+    given = list(inputs.values())
+    expected = _flat(parts[signature](given if len(given) > 1 else given[0]))
+    with files.writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+            partial = Path(folder, path.name)
+            try:
+                _convert(parts[signature], partial, format)
+                found = run(str(partial), inputs)
+            except ModuleNotFoundError as error:
+                raise ImportError(
+                    f'{error.name} is missing: pip install "dnzoo[export]".'
+                ) from error
+            off = _difference(found, expected)
+            if not off <= tolerance:
+                raise RuntimeError(
+                    f"{format} gives outputs that are {off:.1e} of the largest off for {model.name}; "
+                    f"{tolerance:.0e} is allowed. Nothing was written."
+                )
+            for file in Path(folder).glob(f"{path.stem}.*"):
+                os.replace(file, path.with_name(file.name))
+    return off
+
+
+def _convert(model, path, format):
+    if format != "openvino":
+        model.export(str(path), format=format, verbose=False)
+        return
+    import openvino
+
+    # by way of a SavedModel: straight from Keras, sizes inside the graph become outputs
+    folder = path.with_name("saved_model")
+    model.export(str(folder), format="tf_saved_model", verbose=False)
+    openvino.save_model(openvino.convert_model(folder), path, compress_to_fp16=False)
+
+
+def _sample(model):
+    """Random pixels, class numbers, boxes, latents: {name of the input: array}."""
+    rng, inputs = np.random.default_rng(0), {}
+    for tensor in model.inputs:
+        shape = [size or SIZE for size in tensor.shape]
+        shape[0] = 1
+        if "int" in tensor.dtype:
+            value = np.zeros(shape, tensor.dtype)
+        elif len(shape) == 3 and shape[-1] == 4:  # boxes
+            value = np.sort(rng.uniform(0, SIZE, shape), axis=-1)
+        elif len(shape) == 2:
+            value = rng.normal(0, 1, shape)
+        else:
+            value = rng.uniform(0, 255, shape)
+        inputs[tensor.name] = value.astype(tensor.dtype)
+    return inputs
+
+
+def _named(inputs, name):
+    """The input that a runtime calls `name`: each has a way of its own to lengthen names."""
+    if len(inputs) == 1:
+        return next(iter(inputs.values()))
+    return next(value for key, value in inputs.items() if key in name)
+
+
+def _flat(outputs):
+    return [keras.ops.convert_to_numpy(output) for output in keras.tree.flatten(outputs)]
+
+
+def _difference(found, expected):
+    """The largest over the outputs, which runtimes may order otherwise: matched by their shapes."""
+    worst, left = 0.0, list(found)
+    if len(left) != len(expected):
+        return np.inf
+    for truth in expected:
+        scale = max(np.abs(truth).max(), 1e-6)
+        errors = [
+            np.abs(guess - truth).max() / scale if guess.shape == truth.shape else np.inf
+            for guess in left
+        ]
+        worst = max(worst, min(errors))
+        left.pop(int(np.argmin(errors)))
+    return float(worst)
+
+
+def _onnx(path, inputs):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    names = [node.name for node in session.get_inputs()]
+    return session.run(None, {name: _named(inputs, name) for name in names})
+
+
+def _litert(path, inputs):
+    from ai_edge_litert.interpreter import Interpreter
+
+    net = Interpreter(path)
+    details = [(d["index"], _named(inputs, d["name"])) for d in net.get_input_details()]
+    for index, value in details:
+        net.resize_tensor_input(index, value.shape)
+    net.allocate_tensors()
+    for index, value in details:
+        net.set_tensor(index, value)
+    net.invoke()
+    return [net.get_tensor(detail["index"]) for detail in net.get_output_details()]
+
+
+def _openvino(path, inputs):
+    import openvino
+
+    # float32, as the others: on CPUs with bfloat16 it would compute in that
+    config = {"INFERENCE_PRECISION_HINT": "f32"}
+    net = openvino.Core().compile_model(path, "CPU", config)
+    return list(net([_named(inputs, node.any_name) for node in net.inputs]).values())
