@@ -9,7 +9,14 @@ import lazy_loader
 __version__ = "0.1.0"
 
 # packages that only an extra installs: {import name: extra}
-EXTRAS = {"jax": "jax", "torch": "torch", "keras_tuner": "tune", "sklearn": "tune"}
+EXTRAS = {
+    "jax": "jax",
+    "torch": "torch",
+    "keras_tuner": "tune",
+    "sklearn": "tune",
+    "onnx": "export",
+    "openvino": "export",
+}
 
 _load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 

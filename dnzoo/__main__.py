@@ -1,4 +1,4 @@
-"""`python -m dnzoo list` and `python -m dnzoo predict MODEL IMAGE_OR_FOLDER --out DIR`."""
+"""`python -m dnzoo list` and `python -m dnzoo predict MODEL [IMAGE_OR_FOLDER] --out DIR`."""
 
 import dataclasses
 import sys
@@ -36,22 +36,31 @@ class List:
 
 @dataclasses.dataclass
 class Predict:
-    """Label every pixel of photographs: writes NAME_mask.png and NAME_overlay.png."""
+    """Apply a model to images: segmentation writes NAME_mask.png and NAME_overlay.png, super-resolution
+    the larger picture, generators samples.png."""
 
     model: tyro.conf.Positional[str]
     """A pretrained model's name, or the folder of a SavedModel."""
-    source: tyro.conf.Positional[str]
-    """An image, or a folder with images, of any size."""
-    out: str
+    source: tyro.conf.Positional[str | None] = None
+    """An image, or a folder with images, of any size; none for a generator."""
+    out: str = "predictions"
     """The folder for the results."""
+    boxes: tuple[float, ...] | None = None
+    """For masks of objects: left top right bottom in pixels, of one box after the other."""
+    count: int = 64
+    """For generators: how many pictures."""
+    seed: int = 0
+    """For generators: of the latents."""
 
     def run(self):
         """Write the pictures and name them."""
-        from dnzoo import inference, pretrained, saving
+        from dnzoo import prediction, pretrained, saving
 
         model = saving.load(self.model)
         palette = pretrained.read_meta(pretrained.find(self.model))["palette"]
-        for path in inference.predict_files(model, self.source, self.out, palette):
+        for path in prediction.predict_files(
+            model, self.source, self.out, palette, self.boxes, self.count, self.seed
+        ):
             print(path)
 
 

@@ -39,6 +39,17 @@ def enlarges(layer, classes):
     return "Transpose" in type(layer).__name__ and layer.input.shape[-1] == classes
 
 
+def train_only_head(model):
+    """Freeze every layer but the head's."""
+    keep = head(model)
+    for layer in model.layers:
+        inner = getattr(layer, "layer", layer)
+        if isinstance(inner, keras.Model) and {*map(id, head(inner))} & {*map(id, keep)}:
+            train_only_head(inner)
+        else:
+            layer.trainable = layer in keep
+
+
 def has_logits(model):
     """Whether no activation follows a model's scores; classes are cut at 0 then, else at 0.5."""
     layers = head(model)

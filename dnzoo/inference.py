@@ -1,17 +1,13 @@
 """Use a trained model on images of one's own."""
 
-from pathlib import Path
-
 import keras
 import numpy as np
 
-from dnzoo import files, heads
 from dnzoo.metrics import similarity
 
 TILE = 1024
 OVERLAP = 128
 PROBE = 64  # a size that every model takes
-IMAGE_TYPES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 
 def predict(model: keras.Model, image: np.ndarray) -> np.ndarray:
@@ -167,97 +163,3 @@ def classes(logits, threshold=0.0):
     if logits.shape[-1] == 1:
         return (logits[..., 0] > threshold).astype("uint8")
     return np.argmax(logits, axis=-1).astype("uint8")
-
-
-def predict_files(model, source, out, palette=None):
-    """Write `<name>_mask.png` (palette, the class numbers) and `<name>_overlay.png` for images.
-
-    Args:
-        model: as for `predict`, with 1 or 3 channels in.
-        source: an image file, or a folder of them.
-        out: the folder for the results.
-        palette: a colour a class; None: dnzoo's.
-
-    Returns:
-        The paths written, two an image.
-
-    Raises:
-        FileNotFoundError: when there is no image.
-        ValueError: when an image can't be read.
-    """
-    from dnzoo.data import segmentation
-
-    count = max(model.output_shape[-1], 2)
-    palette = np.array(palette or segmentation.palette(count), "uint8")
-    written = []
-    for path in _images(Path(source)):
-        image = _read(path, model.input_shape[-1])
-        mask = classes(predict(model, image), 0.0 if heads.has_logits(model) else 0.5)
-        for kind, picture in (
-            ("mask", _paletted(mask, palette)),
-            ("overlay", _overlay(image, mask, palette)),
-        ):
-            written.append(Path(out) / f"{path.stem}_{kind}.png")
-            with files.new_file(written[-1]) as partial:
-                picture.save(partial)
-    return written
-
-
-def _images(source):
-    if source.is_file():
-        return [source]
-    found = sorted(p for p in source.glob("*") if p.suffix.lower() in IMAGE_TYPES)
-    if not found:
-        raise FileNotFoundError(f"{source} is neither an image nor a folder with images.")
-    return found
-
-
-def _read(path, channels):
-    from PIL import Image, ImageOps
-
-    if channels not in (1, 3):
-        raise ValueError(f"the model reads {channels} channels: use dnzoo.predict with an array.")
-    try:
-        with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file).convert("L" if channels == 1 else "RGB")
-    except OSError as error:
-        raise ValueError(f"{path} can't be read as an image ({error}).") from error
-    return np.array(image).reshape(image.height, image.width, channels)
-
-
-def _paletted(mask, palette):
-    from PIL import Image
-
-    picture = Image.fromarray(mask, mode="P")
-    picture.putpalette(palette.ravel().tolist())
-    return picture
-
-
-def _overlay(image, mask, palette):
-    """The image with every class but 0 tinted in its colour."""
-    from PIL import Image
-
-    rgb = np.broadcast_to(image, (*mask.shape, 3))
-    present = [number for number in np.unique(mask) if number]
-    masks = [mask == number for number in present]
-    return Image.fromarray(tint(rgb, masks, [palette[number] for number in present]))
-
-
-def tint(image, masks, colours):
-    """An image, (H, W, 3) from 0 to 255, with each mask, (H, W), in a colour: uint8."""
-    tinted = np.array(image, "float32")
-    for mask, colour in zip(masks, colours):
-        tinted[mask] = 0.45 * tinted[mask] + 0.55 * np.asarray(colour, "float32")
-    return tinted.round().astype("uint8")
-
-
-def outline(image, boxes):
-    """A uint8 image with boxes, (left, top, right, bottom) in pixels, drawn in white."""
-    from PIL import Image, ImageDraw
-
-    picture = Image.fromarray(image)
-    for left, top, right, bottom in np.asarray(boxes).round().astype(int).tolist():
-        ImageDraw.Draw(picture).rectangle(
-            [left, top, max(right - 1, left), max(bottom - 1, top)], outline="white"
-        )
-    return np.array(picture)

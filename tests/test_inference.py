@@ -45,10 +45,10 @@ def saved(model, tmp_path_factory):
     return path
 
 
-def test_a_classifier_does_not_label_pixels():
+def test_a_classifier_does_not_put_out_an_image():
     image = keras.Input((8, 8, 3))
     classifier = keras.Model(image, keras.layers.GlobalAveragePooling2D()(image))
-    with pytest.raises(ValueError, match="does not label pixels"):
+    with pytest.raises(ValueError, match="does not put out an image"):
         predict(classifier, np.zeros((8, 8, 3)))
 
 
@@ -79,7 +79,7 @@ def test_one_channel_is_cut_at_a_half(activation, tmp_path):
     logits = np.log(output / (1 - output)) if activation else output
     binary.get_layer("head").bias.assign([-np.median(logits)])  # half of the pixels on each side
     Image.fromarray(image).save(tmp_path / "a.png")
-    inference.predict_files(binary, tmp_path / "a.png", tmp_path / "out")
+    prediction.predict_files(binary, tmp_path / "a.png", tmp_path / "out")
     output = predict(binary, image)[..., 0]
     expected = output > (0.5 if activation else 0.0)
     assert np.array_equal(np.array(Image.open(tmp_path / "out/a_mask.png")), expected)

@@ -73,7 +73,7 @@ def prepare(builder, data_dir):
             shutil.rmtree(left)
         # TFDS speaks of a download even where it makes the data itself
         with contextlib.redirect_stdout(io.StringIO()):
-            builder.download_andprepare()
+            builder.download_and_prepare()
 
 
 def examples(builder, split):

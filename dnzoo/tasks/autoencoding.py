@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 
+from dnzoo import drawing
 from dnzoo.models.vae import ACTIVE
 from dnzoo.tasks.base import Task
-from dnzoo.tasks.sheet import sheet
 
 BOUND_IMAGES, BOUND_SAMPLES = 1000, 500
 
@@ -73,7 +73,7 @@ class Autoencoding(Task):
             for i in range(min(4, len(pictures) // 2))
         ]
         rows.append(model.sample(4 * columns, self.config.seed))
-        return sheet(np.concatenate(rows) * (255 / model.max_value), columns)
+        return drawing.sheet(np.concatenate(rows) * (255 / model.max_value), columns)
 
 
 def verdict(active, units):

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 
+from dnzoo import drawing
 from dnzoo.tasks.base import Task
-from dnzoo.tasks.sheet import sheet
 
 
 class Classification(Task):
@@ -51,4 +51,4 @@ class Classification(Task):
         """What was named wrong, as a Pillow image."""
         wrong = self._named(model) != np.asarray(self.test.arrays[1])
         order = np.argsort(~wrong, kind="stable")[:count]
-        return sheet(np.stack([self.test.arrays[0][i] for i in order]))
+        return drawing.sheet(np.stack([self.test.arrays[0][i] for i in order]))

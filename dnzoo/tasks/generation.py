@@ -3,10 +3,9 @@
 import keras
 import numpy as np
 
-from dnzoo import files, saving
+from dnzoo import drawing, files, saving
 from dnzoo.metrics import FrechetDistance
 from dnzoo.tasks.base import Task
-from dnzoo.tasks.sheet import sheet
 
 GENERATED = 10_000  # pictures that are judged
 VALIDATED = 2_000  # and after each epoch
@@ -138,13 +137,13 @@ class Generation(Task):
         pairs = pairs.reshape(rows, columns, *generated.shape[1:])
         generated = generated.reshape(rows, columns, *generated.shape[1:])
         both = np.concatenate([generated, pairs], axis=1)
-        return sheet(both.reshape(-1, *generated.shape[2:]), 2 * columns)
+        return drawing.sheet(both.reshape(-1, *generated.shape[2:]), 2 * columns)
 
     def end_epoch(self, model, out, epoch):
         """The pictures of the same latents after each epoch."""
         file = out / f"samples/{epoch:04d}.png"
         with files.new_file(file) as partial:
-            sheet(model.generate(20, seed=0), 20, enlarge=1).save(partial)
+            drawing.sheet(model.generate(20, seed=0), 20, enlarge=1).save(partial)
 
     def progress(self, out):
         """The same latents, a row an epoch; of many epochs some."""

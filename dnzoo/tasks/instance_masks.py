@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from dnzoo import inference, losses
+from dnzoo import drawing, inference, losses
 from dnzoo.data.arrays import IGNORE
 from dnzoo.data.augmentation import augment
 from dnzoo.data.segmentation import palette
@@ -101,8 +101,8 @@ class InstanceMasks(Task):
             pasted = inference.paste_masks(small, boxes[i, there], image.shape[:2])
             true = arrays[1][i][None] == 1 + there[:, None, None]
             colours = np.array(self.published["palette"])[labels[there]]
-            pair = [inference.tint(image, masks, colours) for masks in (true, pasted)]
-            tile = [image.astype("uint8"), pair[0], inference.outline(pair[1], boxes[i, there])]
+            pair = [drawing.tint(image, masks, colours) for masks in (true, pasted)]
+            tile = [image.astype("uint8"), pair[0], drawing.outline(pair[1], boxes[i, there])]
             tiles.append(np.pad(np.concatenate(tile, 1), ((2, 2), (2, 2), (0, 0))))
         while len(tiles) % 3:
             tiles.append(np.zeros_like(tiles[0]))

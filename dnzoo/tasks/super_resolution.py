@@ -81,24 +81,7 @@ class SuperResolution(Task):
 
     def evaluate(self, model):
         """PSNR and SSIM of the test photographs' Y, mean and each, beside bicubic's."""
-        return self.compare(lambda small: inference.upscale(model, small))
-
-    def compare(self, enlarge):
-        """`evaluate`, for any function from a small picture to the large one, both uint8 RGB."""
-        scores = {"psnr": {}, "ssim": {}, "bicubic psnr": {}, "bicubic ssim": {}}
-        for name, large in self.photographs.items():
-            small = resize(large, 1 / self.scale)
-            for prefix, guess in (
-                ("", enlarge(small)),
-                ("bicubic ", resize(small, self.scale)),
-            ):
-                for kind, metric in (("psnr", metrics.PSNR), ("ssim", metrics.SSIM)):
-                    measure = metric(luma=True, crop=self.scale)
-                    measure.update_state(large[None], guess[None])
-                    scores[prefix + kind][name] = float(measure.result())
-        means = {f"{kind}_y": float(np.mean([*each.values()])) for kind, each in scores.items()}
-        means = {key.replace(" ", "_"): value for key, value in means.items()}
-        return {**means, "scale": self.scale, "psnr_y of each": scores["psnr"]}
+        return compare(lambda small: inference.upscale(model, small), self.photographs, self.scale)
 
     def pictures(self, model, count=6, size=144):
         """Details of held-out photographs: bicubic, the model and the truth, as a Pillow image."""
@@ -116,3 +99,26 @@ class SuperResolution(Task):
             edged.append(np.full_like(edged[0], 255))
         pairs = [np.concatenate(edged[i : i + 2], axis=1) for i in range(0, len(edged), 2)]
         return Image.fromarray(np.concatenate(pairs))
+
+
+def compare(enlarge, photographs, scale):
+    """PSNR and SSIM of Y, of a function from a small picture to the large one, and of bicubic.
+
+    Args:
+        enlarge: (h, w, 3) uint8 -> (scale h, scale w, 3) uint8.
+        photographs: {name: (H, W, 3) uint8}, sizes that `scale` divides.
+        scale: by which they are reduced, bicubically, first.
+
+    Returns:
+        {"psnr_y", "ssim_y", "bicubic_psnr_y", "bicubic_ssim_y", "scale", "psnr_y of each": {...}}.
+    """
+    scores = {"psnr_y": {}, "ssim_y": {}, "bicubic_psnr_y": {}, "bicubic_ssim_y": {}}
+    for name, large in photographs.items():
+        small = resize(large, 1 / scale)
+        for prefix, guess in (("", enlarge(small)), ("bicubic_", resize(small, scale))):
+            for kind, metric in (("psnr_y", metrics.PSNR), ("ssim_y", metrics.SSIM)):
+                measure = metric(luma=True, crop=scale)
+                measure.update_state(large[None], guess[None])
+                scores[prefix + kind][name] = float(measure.result())
+    means = {kind: float(np.mean([*each.values()])) for kind, each in scores.items()}
+    return {**means, "scale": scale, "psnr_y of each": scores["psnr_y"]}

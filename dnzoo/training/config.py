@@ -16,7 +16,7 @@ class Stage:
     Attributes:
         epochs: how often each training image is seen.
         learning_rate: the highest.
-        only_head: whether all layers but the last are frozen.
+        only_head: whether all layers but those that put out classes are frozen.
     """
 
     epochs: int

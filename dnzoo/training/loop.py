@@ -5,7 +5,7 @@ import dataclasses
 import shutil
 import time
 
-from dnzoo import files
+from dnzoo import files, heads
 from dnzoo.training import devices, state
 from dnzoo.training.progress import Steps, Stop
 
@@ -80,8 +80,8 @@ class Loop:
         per_epoch, notes = self.task.train.steps_per_epoch, self.notes
         if any(stage.only_head for stage in self.stages):
             self.model.trainable = True
-            for layer in self.model.layers[:-1]:
-                layer.trainable = not stage.only_head
+            if stage.only_head:
+                heads.train_only_head(self.model)
         self.model.compile(
             optimizer=self.config.optimizer(stage, stage.epochs * per_epoch),
             loss=self.task.loss,

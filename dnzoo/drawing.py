@@ -1,0 +1,60 @@
+"""Pictures for a person: sheets of small ones, masks in colour, boxes."""
+
+import numpy as np
+
+
+def sheet(pictures, columns=16, enlarge=None):
+    """Pictures from 0 to 255, (N, H, W, 1 or 3), row by row with a thin edge, as a Pillow image.
+
+    Args:
+        columns: how many stand side by side.
+        enlarge: each pixel becomes so many; None: 2 for pictures below 40 rows.
+    """
+    from PIL import Image
+
+    pictures = np.asarray(pictures, "float32").round().clip(0, 255).astype("uint8")
+    pictures = np.broadcast_to(pictures, (*pictures.shape[:-1], 3))
+    factor = enlarge or (2 if pictures.shape[1] < 40 else 1)
+    pictures = pictures.repeat(factor, 1).repeat(factor, 2)
+    edged = np.pad(pictures, ((0, -len(pictures) % columns), (1, 1), (1, 1), (0, 0)))
+    rows = [np.concatenate(edged[i : i + columns], 1) for i in range(0, len(edged), columns)]
+    return Image.fromarray(np.concatenate(rows))
+
+
+def paletted(mask, palette):
+    """Class numbers, (H, W) uint8, as a Pillow palette image."""
+    from PIL import Image
+
+    picture = Image.fromarray(mask, mode="P")
+    picture.putpalette(palette.ravel().tolist())
+    return picture
+
+
+def overlay(image, mask, palette):
+    """The image with every class but 0 tinted in its colour."""
+    from PIL import Image
+
+    rgb = np.broadcast_to(image, (*mask.shape, 3))
+    present = [number for number in np.unique(mask) if number]
+    masks = [mask == number for number in present]
+    return Image.fromarray(tint(rgb, masks, [palette[number] for number in present]))
+
+
+def tint(image, masks, colours):
+    """An image, (H, W, 3) from 0 to 255, with each mask, (H, W), in a colour: uint8."""
+    tinted = np.array(image, "float32")
+    for mask, colour in zip(masks, colours):
+        tinted[mask] = 0.45 * tinted[mask] + 0.55 * np.asarray(colour, "float32")
+    return tinted.round().astype("uint8")
+
+
+def outline(image, boxes):
+    """A uint8 image with boxes, (left, top, right, bottom) in pixels, drawn in white."""
+    from PIL import Image, ImageDraw
+
+    picture = Image.fromarray(image)
+    for left, top, right, bottom in np.asarray(boxes).round().astype(int).tolist():
+        ImageDraw.Draw(picture).rectangle(
+            [left, top, max(right - 1, left), max(bottom - 1, top)], outline="white"
+        )
+    return np.array(picture)

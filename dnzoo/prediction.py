@@ -1,0 +1,160 @@
+"""Use a trained model of any kind on image files: what `python -m dnzoo predict` does."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from dnzoo import drawing, files, heads, inference
+
+IMAGE_TYPES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+
+
+def kind(model):
+    """What a model does: "generate", "mask" (objects in boxes), "enlarge" or "segment".
+
+    Raises:
+        ValueError: for a model that does nothing of it.
+    """
+    if hasattr(model, "served"):
+        return "generate"
+    if len(model.inputs) == 2 and len(model.output_shape) == 5:
+        return "mask"
+    if len(model.inputs) == 1 and len(model.output_shape) == 4:
+        return "enlarge" if inference.scale(model) > 1 else "segment"
+    raise ValueError(f"{model.name} puts out {model.output_shape}: no picture can be made of it.")
+
+
+def predict_files(model, source, out, palette=None, boxes=None, count=64, seed=0):
+    """Apply a model to images, and write what it says of each as PNG files.
+
+    * segmentation: `<name>_mask.png` (palette, the class numbers) and `<name>_overlay.png`;
+    * super-resolution: `<name>_x<scale>.png`, the larger picture;
+    * masks of objects in boxes: `<name>_mask.png` (a number for each box) and `<name>_overlay.png`;
+    * generators: `samples.png`, a sheet; they read no image.
+
+    Args:
+        model: a model of dnzoo's.
+        source: an image file, or a folder of them; None for a generator.
+        out: the folder for the results.
+        palette: a colour a class; None: dnzoo's.
+        boxes: for masks, (left, top, right, bottom) in pixels, one after the other; None: one box,
+            the whole image.
+        count, seed: for generators: how many pictures, of which latents.
+
+    Returns:
+        The paths written.
+
+    Raises:
+        FileNotFoundError: when there is no image.
+        ValueError: when an image can't be read, or an argument does not fit the model.
+    """
+    action, out = kind(model), Path(out)
+    if action == "generate":
+        pictures = model.generate(count, seed) if hasattr(model, "generate") else None
+        pictures = model.sample(count, seed) if pictures is None else pictures
+        return [_write(out / "samples.png", drawing.sheet(_pixels(model, pictures), 8))]
+    if source is None:
+        raise ValueError(f"{model.name} needs an image, or a folder of them.")
+    if boxes is not None and action != "mask":
+        raise ValueError(f"boxes are for models that mask objects; {model.name} does not.")
+    written = []
+    for path in images(source):
+        for ending, picture in _results(action, model, path, palette, boxes).items():
+            written.append(_write(out / f"{path.stem}_{ending}.png", picture))
+    return written
+
+
+def _pixels(model, pictures):
+    """0 to 255, whatever range the model works in."""
+    if hasattr(model, "max_value"):
+        return pictures * (255 / model.max_value)
+    return pictures if pictures.max() > 1.5 else (pictures + 1) * 127.5
+
+
+def _results(action, model, path, palette, boxes):
+    from PIL import Image
+
+    from dnzoo.data import segmentation
+
+    if action == "enlarge":
+        larger = inference.upscale(model, read(path, 3))
+        return {f"x{inference.scale(model)}": Image.fromarray(larger)}
+    if action == "mask":
+        return _masks(model, read(path, 3), palette, boxes)
+    image = read(path, model.input_shape[-1])
+    colours = palette or segmentation.palette(max(model.output_shape[-1], 2))
+    colours = np.array(colours, "uint8")
+    threshold = 0.0 if heads.has_logits(model) else 0.5
+    mask = inference.classes(inference.predict(model, image), threshold)
+    return {
+        "mask": drawing.paletted(mask, colours),
+        "overlay": drawing.overlay(image, mask, colours),
+    }
+
+
+def _masks(model, image, palette, boxes):
+    """Each box's object in the colour of the class whose mask is surest."""
+    from PIL import Image
+
+    from dnzoo.data import segmentation
+
+    height, width = image.shape[:2]
+    boxes = np.array((0, 0, width, height) if boxes is None else boxes, "float32")
+    if boxes.size % 4 or not boxes.size:
+        raise ValueError(f"boxes are left top right bottom, four numbers each; got {boxes.size}.")
+    boxes = boxes.reshape(-1, 4)
+    if (boxes[:, 2:] <= boxes[:, :2]).any():
+        raise ValueError("boxes are left top right bottom, in pixels; one has no area.")
+    logits = model.predict_on_batch([image[None].astype("float32"), boxes[None]])[0]
+    shares = keras.ops.convert_to_numpy(keras.ops.sigmoid(logits))
+    sure = np.abs(shares - 0.5).mean(axis=(1, 2)).argmax(axis=-1)
+    small = np.take_along_axis(shares, sure[:, None, None, None], -1)[..., 0]
+    masks = inference.paste_masks(small, boxes, (height, width))
+    colours = palette or segmentation.palette(model.output_shape[-1] + 1)[1:]
+    tinted = drawing.tint(image, masks, [colours[number] for number in sure])
+    numbered = np.zeros((height, width), "uint8")
+    for number, mask in enumerate(masks, start=1):
+        numbered[mask] = number
+    many = np.array(segmentation.palette(len(masks) + 1), "uint8")
+    overlay = Image.fromarray(drawing.outline(tinted, boxes))
+    return {"mask": drawing.paletted(numbered, many), "overlay": overlay}
+
+
+def _write(path, picture):
+    with files.new_file(path) as partial:
+        picture.save(partial)
+    return path
+
+
+def images(source):
+    """The image files that a path names, one or a folder of them.
+
+    Raises:
+        FileNotFoundError: when there is none.
+    """
+    source = Path(source)
+    if source.is_file():
+        return [source]
+    found = sorted(p for p in source.glob("*") if p.suffix.lower() in IMAGE_TYPES)
+    if not found:
+        raise FileNotFoundError(f"{source} is neither an image nor a folder with images.")
+    return found
+
+
+def read(path, channels):
+    """An image as (H, W, channels) uint8, 1 or 3 channels, upright.
+
+    Raises:
+        ValueError: when it can't be read, or for another number of channels.
+    """
+    from PIL import Image, ImageOps
+
+    if channels not in (1, 3):
+        raise ValueError(f"the model reads {channels} channels: use dnzoo.predict with an array.")
+    try:
+        with Image.open(path) as file:
+            image = ImageOps.exif_transpose(file).convert("L" if channels == 1 else "RGB")
+    except OSError as error:
+        raise ValueError(f"{path} can't be read as an image ({error}).") from error
+    return np.array(image).reshape(image.height, image.width, channels)
