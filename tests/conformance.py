@@ -120,7 +120,10 @@ class LayerConformance(Case):
 
 
 class ModelConformance(Case):
-    """`build`: makes a fresh, tiny model. `shapes`: of its input. `parameters`: the integer."""
+    """`build`: makes a fresh, tiny model. `shapes`: of its input. `parameters`: the integer.
+
+    A model that labels pixels says `classes`; another gives `batch()` and `loss` of its own.
+    """
 
     parameters = None
     classes = None
@@ -144,6 +147,12 @@ class ModelConformance(Case):
         top, left = ((shape[i] - masks.shape[i]) // 2 for i in (1, 2))
         images[:, top : top + masks.shape[1], left : left + masks.shape[2]] += masks[..., None]
         return images.astype("float32")
+
+    def batch(self):
+        """Inputs and targets that can be learned by heart."""
+        return self.images(), self.masks()
+
+    loss = losses.CrossEntropy()
 
     def test_parameters(self):
         assert self.build().count_params() == self.parameters
@@ -186,42 +195,49 @@ class ModelConformance(Case):
             keras.config.set_dtype_policy(before)
         assert keras.backend.standardize_dtype(model(self.inputs()).dtype) == "float32"
         assert all(weight.dtype == "float32" for weight in model.weights)
-        model.compile("adam", losses.CrossEntropy(), jit_compile=False)
-        assert np.isfinite(model.train_on_batch(self.images(), self.masks()))
+        model.compile("adam", self.loss, jit_compile=False)
+        assert np.isfinite(model.train_on_batch(*self.batch()))
 
     def test_overfits_one_batch(self):
         keras.utils.set_random_seed(0)
         model = self.build()
-        model.compile(keras.optimizers.Adam(1e-2), losses.CrossEntropy(), jit_compile=False)
-        images, masks = self.images(), self.masks()
-        first = float(model.train_on_batch(images, masks))
+        model.compile(keras.optimizers.Adam(1e-2), self.loss, jit_compile=False)
+        batch = self.batch()
+        first = float(model.train_on_batch(*batch))
         for _ in range(self.steps_to_overfit):
-            last = float(model.train_on_batch(images, masks))
+            last = float(model.train_on_batch(*batch))
             model.reset_metrics()
         assert last < 0.35 * first
 
     def test_freezing_keeps_batch_normalization_still(self):
         model = self.build()
-        encoder = model.get_layer("encoder")
+        encoders = [layer for layer in model.layers if layer.name == "encoder"]
+        if not encoders:
+            return
+        encoder = encoders[0]
         encoder.trainable = False
         before = [np.array(weight) for weight in encoder.weights]
-        model.compile("adam", losses.CrossEntropy(), jit_compile=False)
-        model.train_on_batch(self.images(), self.masks())
+        model.compile("adam", self.loss, jit_compile=False)
+        model.train_on_batch(*self.batch())
         assert not encoder.trainable_weights
         assert all(np.array_equal(a, b) for a, b in zip(before, encoder.weights))
 
     def test_saved_model_round_trip(self, tmp_path):
         import tensorflow as tf
 
-        model, images = self.build(), self.images()
+        model, images = self.build(), self.batch()[0]
         saving.save(model, tmp_path / "saved")
         loaded = saving.load(tmp_path / "saved")
         assert all(np.array_equal(a, b) for a, b in zip(model.weights, loaded.weights, strict=True))
         expected = np.asarray(model(images))
         assert np.array_equal(loaded(images), expected)
         module = tf.saved_model.load(str(tmp_path / "saved"))
-        served = module.serve(images)
-        assert np.abs(served["logits"] - expected).max() < 1e-5
+        served = module.serve(*images) if isinstance(images, list) else module.serve(images)
+        scale = max(np.abs(expected).max(), 1)
+        if self.classes is None:
+            assert np.abs(served[model.output_names[0]] - expected).max() < 1e-5 * scale
+            return
+        assert np.abs(served["logits"] - expected).max() < 1e-5 * scale
         assert served["classes"].shape == expected.shape[:-1]
 
     @pytest.mark.parametrize("backend", backends.OTHERS)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dnzoo import inference, predict, save, unet
+from dnzoo import inference, predict, prediction, save, unet
 from tests.conftest import child
 
 

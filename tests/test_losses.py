@@ -8,6 +8,7 @@ import pytest
 
 from dnzoo import losses
 from dnzoo.losses.names import NAMES
+from dnzoo.models import features
 from tests.backends import gradients
 from tests.conftest import has
 
@@ -175,3 +176,107 @@ def test_bad_input():
         losses.get("dice", class_weights=[1, 2])
     with pytest.raises(ValueError, match="masks must be"):
         losses.Dice()(np.zeros((2, 4)), np.zeros((2, 4, 4, 3)))
+
+
+def images(seed=0, shape=(2, 24, 20, 3)):
+    rng = np.random.default_rng(seed)
+    truth = rng.uniform(0, 255, shape).astype("float32")
+    return truth, np.clip(truth + rng.normal(0, 20, shape), 0, 255).astype("float32")
+
+
+def of_images():
+    """{loss: what numpy or scikit-image makes of the pair}."""
+    from skimage.metrics import structural_similarity
+
+    truth, guess = images()
+    keywords = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    similarity = [
+        structural_similarity(a, b, data_range=255, channel_axis=-1, **keywords)
+        for a, b in zip(truth, guess)
+    ]
+    rough = [np.abs(np.diff(g, axis=0)).mean() + np.abs(np.diff(g, axis=1)).mean() for g in guess]
+    return [
+        (losses.Charbonnier(2.0), np.sqrt((truth - guess) ** 2 + 4).mean(axis=(1, 2, 3))),
+        (losses.StructuralSimilarity(), 1 - np.array(similarity)),
+        (losses.TotalVariation(), np.array(rough)),
+    ]
+
+
+@pytest.mark.parametrize("case", range(3))
+def test_losses_of_images(case):
+    loss, expected = of_images()[case]
+    truth, guess = images()
+    assert np.allclose(loss.call(truth, guess), expected, rtol=1e-4)
+    again = type(loss).from_config(loss.get_config())
+    assert np.allclose(again(truth, guess), expected.mean(), rtol=1e-4)
+
+
+def test_multi_scale_loss():
+    import tensorflow as tf
+
+    truth, guess = images(shape=(1, 176, 180, 1))
+    expected = 1 - tf.image.ssim_multiscale(truth, guess, 255).numpy()
+    assert np.allclose(
+        losses.StructuralSimilarity(multi_scale=True)(truth, guess), expected, atol=1e-5
+    )
+
+
+def test_perceptual_loss():
+    """The distance of features, each map relative to the truth's; any encoder."""
+    encoder = features("efficientnet_lite0", "imagenet")
+    loss = losses.Perceptual(encoder, weights=[1, 0, 0, 0, 0.5])
+    truth, guess = images(shape=(2, 64, 64, 3))
+    a, b = (encoder.predict_on_batch(x) for x in (truth, guess))
+    parts = [((p - q) ** 2).mean((1, 2, 3)) / (p**2).mean((1, 2, 3)) for p, q in zip(a, b)]
+    assert np.allclose(loss.call(truth, guess), parts[0] + 0.5 * parts[4], rtol=1e-4)
+    again = keras.losses.deserialize(keras.losses.serialize(loss))
+    again.encoder.set_weights(encoder.get_weights())
+    assert np.allclose(again.call(truth, guess), loss.call(truth, guess))
+    with pytest.raises(ValueError, match="as many weights as feature maps; got 2 and 5"):
+        losses.Perceptual(encoder, weights=[1, 2])
+
+
+def test_adversarial_losses_equal_pytorch():
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    real, fake = rng.normal(0, 3, (2, 8, 1)).astype("float32")
+    bce = torch.nn.functional.binary_cross_entropy_with_logits
+    r, f = torch.tensor(real), torch.tensor(fake)
+    ones, zeros = torch.ones_like(r), torch.zeros_like(r)
+    expected = {
+        "bce": (bce(r, 0.9 * ones) + bce(f, zeros), bce(f, ones)),
+        "hinge": (torch.relu(1 - r).mean() + torch.relu(1 + f).mean(), -f.mean()),
+        "wgan-gp": (f.mean() - r.mean(), -f.mean()),
+    }
+    for kind, (critic, maker) in expected.items():
+        smoothing = 0.1 if kind == "bce" else 0.0
+        found = losses.discriminator_loss(kind, real, fake, smoothing)
+        assert np.isclose(float(found), float(critic), rtol=1e-5)
+        assert np.isclose(float(losses.generator_loss(kind, fake)), float(maker), rtol=1e-5)
+
+
+def test_kl_equals_pytorch():
+    torch = pytest.importorskip("torch")
+    mean, log_variance = np.random.default_rng(0).normal(size=(2, 5, 3)).astype("float32")
+    posterior = torch.distributions.Normal(torch.tensor(mean), torch.tensor(log_variance / 2).exp())
+    expected = torch.distributions.kl_divergence(posterior, torch.distributions.Normal(0.0, 1.0))
+    assert np.allclose(losses.kl_divergence(mean, log_variance), expected.numpy(), atol=1e-5)
+
+
+def test_mask_loss_is_of_the_true_class():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(2, 3, 4, 4, 5)).astype("float32")
+    masks = rng.integers(0, 2, (2, 3, 4, 4))
+    classes = np.array([[0, 4, 255], [2, 255, 255]])
+    masks[0, 0, 0, 0] = 255
+    truth = np.stack([masks, np.broadcast_to(classes[..., None, None], masks.shape)], -1)
+    expected = []
+    for i in range(2):
+        each = []
+        for j in range(3):
+            if classes[i, j] < 5:
+                valid = masks[i, j] != 255
+                logit, mask = logits[i, j, ..., classes[i, j]][valid], masks[i, j][valid]
+                each += list(np.log1p(np.exp(np.where(mask == 1, -logit, logit))))
+        expected.append(np.mean(each))
+    assert np.allclose(losses.MaskLoss().call(truth, logits), expected, rtol=1e-5)

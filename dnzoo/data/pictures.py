@@ -95,7 +95,7 @@ def _prepared(parts, split, size, seed):
     pictures, labels = parts("train" if split == "validation" else split)
     if split != "test":
         order = np.random.default_rng(seed).permutation(len(pictures))
-        held = len(pictures) // VALIDATION
+        held = max(len(pictures) // VALIDATION, 1)
         rows = np.sort(order[:held] if split == "validation" else order[held:])
     else:
         rows = np.arange(len(pictures))

@@ -97,6 +97,7 @@ class TotalVariation(keras.losses.Loss):
         return {"name": self.name, "reduction": self.reduction}
 
 
+@keras.saving.register_keras_serializable("dnzoo")
 class Perceptual(keras.losses.Loss):
     """Perceptual loss (Johnson et al. 2016, arXiv:1603.08155): distance between features.
 
@@ -141,3 +142,17 @@ class Perceptual(keras.losses.Loss):
             error = ops.mean((truth - guess) ** 2, axis=axes)
             total = total + weight * error / (ops.mean(truth**2, axis=axes) + 1e-8)
         return total
+
+    def get_config(self):
+        encoder = keras.saving.serialize_keras_object(self.encoder)  # without its weights
+        return {
+            "encoder": encoder,
+            "weights": self.weights,
+            "name": self.name,
+            "reduction": self.reduction,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        encoder = keras.saving.deserialize_keras_object(config["encoder"])
+        return cls(**{**config, "encoder": encoder})

@@ -6,6 +6,7 @@ import keras
 
 from dnzoo.models.dcgan import GAN, dcgan, dcgan_discriminator, dcgan_generator
 from dnzoo.models.edsr import edsr
+from dnzoo.models.encoders import features
 from dnzoo.models.espcn import espcn
 from dnzoo.models.fcn import fcn8s, fcn16s, fcn32s
 from dnzoo.models.mask_head import mask_branch, mask_head
@@ -31,7 +32,16 @@ BUILDERS = {
     )
 }
 
-__all__ = ["GAN", "VAE", "create_model", "list_models", "new_head", "take_weights", *BUILDERS]
+__all__ = [
+    "GAN",
+    "VAE",
+    "create_model",
+    "features",
+    "list_models",
+    "new_head",
+    "take_weights",
+    *BUILDERS,
+]
 
 
 def create_model(name: str, **kwargs) -> keras.Model:

@@ -14,7 +14,7 @@ STRIDES = (1, 2, 4, 8, 16, 32, 64)
 CHANNEL_CONSTANTS = {"Rescaling": ("scale", "offset"), "Normalization": ("mean", "variance")}
 
 
-def encoder(encoder, channels=3, weights=None, include_preprocessing=None, pooled=False):
+def build(encoder, channels=3, weights=None, include_preprocessing=None, pooled=False):
     """A model from an image to its features, one for each stride the network has.
 
     Args:
@@ -41,7 +41,7 @@ def encoder(encoder, channels=3, weights=None, include_preprocessing=None, poole
         OSError: when the weights can't be fetched or read.
 
     Example:
-        >>> net, strides, preprocessing = encoder("mobilenetv2")
+        >>> net, strides, preprocessing = build("mobilenetv2")
         >>> strides
         [2, 4, 8, 16, 32]
     """
@@ -50,6 +50,30 @@ def encoder(encoder, channels=3, weights=None, include_preprocessing=None, poole
     if isinstance(encoder, keras.Model):
         return _from_model(encoder, channels, weights, bool(include_preprocessing))
     return _from_name(encoder, channels, weights, include_preprocessing is not False, pooled)
+
+
+def features(encoder="efficientnet_lite0", weights=None, input_shape=(None, None, 3)):
+    """What a network sees in an image, at each of its strides: for perceptual losses, or to cut from.
+
+    Args:
+        encoder: as for `unet`.
+        weights: None, "imagenet" or a weights file, for a named encoder.
+        input_shape: (height, width, channels) of the images, raw (0 to 255) for a named encoder.
+
+    Returns:
+        `keras.Model`, (N, H, W, channels) -> a list of (N, H / stride, W / stride, ·), fine to coarse.
+
+    Raises:
+        ValueError, OSError: as `unet` does for an encoder.
+
+    Example:
+        >>> [shape[1] for shape in features("mobilenetv2", input_shape=(64, 64, 3)).output_shape]
+        [32, 16, 8, 4, 2]
+    """
+    net, _, preprocessing = build(encoder, input_shape[-1], weights)
+    image = keras.Input(input_shape, name="image")
+    found = net(image if preprocessing is None else preprocessing(image))
+    return keras.Model(image, found if isinstance(found, list) else [found], name="features")
 
 
 def names():

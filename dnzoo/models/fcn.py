@@ -128,7 +128,7 @@ def _fcn(
         raise ValueError(
             f'fc_kernel_size must be 5 or 7 with padding="valid"; got {fc_kernel_size}.'
         )
-    net, strides, preprocessing = encoders.encoder(
+    net, strides, preprocessing = encoders.build(
         encoder, input_shape[-1], encoder_weights, include_preprocessing, pooled=True
     )
     needed = [stride for stride in (8, 16, COARSEST) if stride >= finest]

@@ -116,7 +116,7 @@ def mask_branch(
     filters = as_tuple(filters, 1, "filters", 1)[0]
     if len(input_shape) != 3 or not input_shape[-1]:
         raise ValueError(f"input_shape must be (height, width, channels); got {input_shape!r}.")
-    net, strides, preprocessing = encoders.encoder(
+    net, strides, preprocessing = encoders.build(
         encoder, input_shape[-1], encoder_weights, include_preprocessing
     )
     if stride not in strides:

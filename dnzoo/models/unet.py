@@ -94,7 +94,7 @@ def unet(
     else:
         if padding != "same":
             raise ValueError('encoders are padded: padding="valid" needs encoder=None.')
-        net, strides, preprocessing = encoders.encoder(
+        net, strides, preprocessing = encoders.build(
             encoder, input_shape[-1], encoder_weights, include_preprocessing
         )
         if 2 ** len(filters) < strides[-1]:

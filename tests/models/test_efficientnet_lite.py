@@ -7,7 +7,7 @@ from sklearn.datasets import load_sample_image
 
 from dnzoo import load, pretrained, unet
 from dnzoo.models.efficientnet_lite import PRETRAINED, efficientnet_lite0
-from dnzoo.models.encoders import encoder
+from dnzoo.models.encoders import build
 
 
 def test_parameters():
@@ -16,7 +16,7 @@ def test_parameters():
     assert trainable == 4_652_008
     assert model.output_shape == (None, 1000)
     # by stage, from the published table: channels at strides 2 to 32
-    net, strides, preprocessing = encoder("efficientnet_lite0")
+    net, strides, preprocessing = build("efficientnet_lite0")
     assert strides == [2, 4, 8, 16, 32] and preprocessing is None
     assert [output.shape[-1] for output in net.outputs] == [96, 144, 240, 672, 1280]
 
@@ -41,7 +41,7 @@ def test_imagenet_weights_without_a_hub():
 
 
 def test_other_channels():
-    net, _, _ = encoder("efficientnet_lite0", channels=1, weights="imagenet")
+    net, _, _ = build("efficientnet_lite0", channels=1, weights="imagenet")
     kernel = load(PRETRAINED).weights[0]
     assert np.allclose(net.weights[0], np.sum(kernel, axis=2, keepdims=True), atol=1e-6)
 
@@ -50,4 +50,4 @@ def test_missing_weights_say_where_to_get_them(monkeypatch, tmp_path):
     monkeypatch.setattr(pretrained, "CHECKOUT", tmp_path)
     monkeypatch.delenv("DNZOO_HOME", raising=False)
     with pytest.raises(FileNotFoundError, match=f"copy saved_models/{PRETRAINED} .*DNZOO_HOME"):
-        encoder("efficientnet_lite0", weights="imagenet")
+        build("efficientnet_lite0", weights="imagenet")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dnzoo import unet
-from dnzoo.models.encoders import encoder, names
+from dnzoo.models.encoders import build, names
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_named_encoder_is_kerass_network(tmp_path):
     rng = np.random.default_rng(0)
     original.set_weights([w + rng.uniform(0, 0.01, w.shape) for w in original.get_weights()])
     original.save_weights(tmp_path / "pretrained.weights.h5")
-    net, _, preprocessing = encoder("mobilenetv2", weights=tmp_path / "pretrained.weights.h5")
+    net, _, preprocessing = build("mobilenetv2", weights=tmp_path / "pretrained.weights.h5")
     image = rng.uniform(0, 255, (1, 64, 96, 3)).astype("float32")
     expected = original(keras.applications.mobilenet_v2.preprocess_input(image.copy()))
     assert np.allclose(net(preprocessing(image))[-1], expected, atol=1e-5)
@@ -61,7 +61,7 @@ def test_pretrained_weights_for_other_channels(tmp_path):
     kernel = np.asarray(original.weights[0])
     weights = {}
     for channels in (1, 5):
-        net, _, preprocessing = encoder("vgg16", channels, tmp_path / "pretrained.weights.h5")
+        net, _, preprocessing = build("vgg16", channels, tmp_path / "pretrained.weights.h5")
         weights[channels] = np.asarray(net.weights[0])
         assert preprocessing(np.ones((1, 2, 2, channels), "float32")).shape[-1] == channels
     assert np.allclose(weights[1], kernel.sum(2, keepdims=True))
@@ -87,7 +87,7 @@ def test_single_output_model_is_searched_for_strides():
 
 def test_missing_weights_file():
     with pytest.raises(OSError, match=r"nowhere\.h5"):
-        encoder("vgg16", weights="nowhere.h5")
+        build("vgg16", weights="nowhere.h5")
 
 
 def test_no_network(monkeypatch):
@@ -99,7 +99,7 @@ def test_no_network(monkeypatch):
     monkeypatch.setattr(encoders, "_constructors", lambda: {"vgg16": refuse})
     refuse.__module__ = keras.applications.VGG16.__module__
     with pytest.raises(OSError, match=r"'vgg16' could not be fetched .*encoder_weights=None"):
-        encoder("vgg16", weights="imagenet")
+        build("vgg16", weights="imagenet")
 
 
 def test_wrong_models():

@@ -1,0 +1,117 @@
+"""Export of every kind of model to ONNX, LiteRT and OpenVINO: outputs are compared by `export`."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+
+import dnzoo
+from dnzoo import exporting, models
+from tests.conftest import child, slow
+from tests.models import test_fcn, test_unet
+
+MODELS = {
+    "unet": functools.partial(dnzoo.unet, (None, None, 3), filters=(4, 8)),
+    "fcn8s": test_fcn.build,
+    "mask_branch": lambda: models.mask_branch(
+        encoder=test_unet.small_encoder(), stride=2, classes=2, filters=4
+    ),
+    "espcn": functools.partial(models.espcn, (None, None, 1), filters=(4, 4)),
+    "edsr": functools.partial(models.edsr, filters=4, blocks=1, include_preprocessing=True),
+    "vae": functools.partial(models.vae, (8, 8, 1), filters=(4,), hidden=None),
+    "dcgan": functools.partial(models.dcgan, (16, 16, 1), filters=4, classes=3),
+}
+
+
+@pytest.mark.parametrize("ending", [".onnx", ".tflite", ".xml"])
+@pytest.mark.parametrize("name", MODELS)
+def test_export(tmp_path, name, ending):
+    off = dnzoo.export(MODELS[name](), tmp_path / f"model{ending}")
+    assert off < 1e-4
+    files = {f"model{ending}", *(["model.bin"] if ending == ".xml" else [])}
+    assert {path.name for path in tmp_path.iterdir()} == files
+
+
+def test_the_decoder_alone(tmp_path):
+    model = MODELS["vae"]()
+    assert dnzoo.export(model, tmp_path / "decoder.onnx", signature="decode") < 1e-4
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(tmp_path / "decoder.onnx"))
+    latent = np.random.default_rng(0).normal(size=(2, 20)).astype("float32")
+    (found,) = session.run(None, {session.get_inputs()[0].name: latent})
+    assert np.allclose(found, model.decode(latent), atol=1e-5)
+
+
+def test_what_differs_is_not_written(tmp_path, monkeypatch):
+    model = MODELS["espcn"]()
+    (tmp_path / "a.onnx").write_text("old")
+    run = exporting._onnx
+    monkeypatch.setattr(exporting, "_onnx", lambda *a: [out + 1 for out in run(*a)])
+    with pytest.raises(RuntimeError, match="Nothing was written"):
+        dnzoo.export(model, tmp_path / "a.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.onnx"]
+    assert (tmp_path / "a.onnx").read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "message"),
+    [
+        ({"path": "a.pb"}, "'onnx' writes .onnx, 'litert' writes .tflite"),
+        ({"path": "a.onnx", "format": "litert"}, "got format='litert' and the path a.onnx"),
+        ({"path": "a.onnx", "signature": "encode"}, "signature must be one of serve; got 'encode'"),
+    ],
+)
+def test_bad_input(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        dnzoo.export(MODELS["espcn"](), **kwargs)
+
+
+def test_a_missing_package_is_named(tmp_path, monkeypatch):
+    import sys
+
+    model = MODELS["espcn"]()
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ImportError, match=r'pip install "dnzoo\[export\]"'):
+        dnzoo.export(model, tmp_path / "a.onnx")
+
+
+SERVE = """
+import sys, json
+sys.modules["keras"] = sys.modules["dnzoo"] = None
+import numpy as np, tensorflow as tf
+module = tf.saved_model.load(sys.argv[1])
+with np.load(sys.argv[2]) as file:
+    inputs = [file[f"arr_{i}"] for i in range(len(file.files))]
+outputs = module.serve(*inputs)
+np.savez(sys.argv[3], **{k: v.numpy() for k, v in outputs.items()})
+"""
+
+
+@slow
+@pytest.mark.parametrize("name", dnzoo.list_pretrained())
+def test_pretrained_are_served_without_keras_and_exported(tmp_path, name):
+    """Each published model: by a program without Keras and dnzoo, and in the three formats."""
+    model = dnzoo.load(name)
+    parts = dnzoo.saving.served(model)
+    inputs = list(exporting._sample(parts["serve"]).values())
+    np.savez(tmp_path / "in.npz", *inputs)
+    folder = dnzoo.pretrained.find(name)
+    child(SERVE, folder, tmp_path / "in.npz", tmp_path / "out.npz", cwd=tmp_path)
+    expected = parts["serve"](inputs if len(inputs) > 1 else inputs[0])
+    expected = expected if isinstance(expected, dict) else {"only": expected}
+    with np.load(tmp_path / "out.npz") as found:
+        for key, value in expected.items():
+            key = (
+                key
+                if key in found.files
+                else ("logits" if "logits" in found.files else found.files[0])
+            )
+            scale = max(float(keras.ops.max(keras.ops.abs(value))), 1e-6)
+            assert np.abs(found[key] - np.asarray(value)).max() < 1e-4 * scale
+    for ending in (".onnx", ".tflite", ".xml"):
+        for signature in parts:
+            assert (
+                dnzoo.export(model, tmp_path / f"{signature}{ending}", signature=signature) < 1e-3
+            )
