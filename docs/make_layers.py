@@ -93,6 +93,11 @@ ROWS = [
     Row("SpectralNormalization", lambda: L.SpectralNormalization(L.Conv2DTranspose(F, 4, 2, 1)), "of the layer inside", "k*k*C*F + F + F", "n*k*k*C*F",
         "critics and generators; transposed kernels too", {"k": 4}),
     Row("BatchNormalization", lambda: L.BatchNormalization(), "H", "4*C", "0", "Keras's, on TensorFlow's fused kernel"),
+    Row("RoIAlign", lambda: L.RoIAlign(14), "given", "0", "4*q*q*R*p*p*C", "boxes to features of one size; equal to ONNX Runtime's, `roi_align` as a function", {"p": 14, "q": 2, "R": 8},
+        inputs=[(H, H, C), (8, 4)]),
+    Row("PerRoI", lambda: L.PerRoI(keras.layers.Conv2D(F, 3, padding="same", name="conv")), "of the layer inside", "k*k*C*F + F", "R*p*p*k*k*C*F", "a layer or model for each box: mask heads",
+        {"k": 3, "p": 14, "R": 8}, inputs=(8, 14, 14, C)),
+    Row("DifferentiableAugmentation", lambda: L.DifferentiableAugmentation(), "H", "0", "0", "GANs on few pictures: inside the discriminator, in training only"),
     Row("Preprocessing", lambda: L.Preprocessing(), "H", "0", "0", "raw images in, the normalisation in the graph"),
 ]  # fmt: skip
 

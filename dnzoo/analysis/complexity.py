@@ -211,6 +211,10 @@ def _dysample(layer, node, given, made):
     return given * layer.offset.filters + 4 * made
 
 
+def _roi_align(layer, node, given, made):
+    return 4 * layer.sampling_ratio**2 * made
+
+
 def _self_attention(layer, node, given, made):
     *_, height, width, depth = node.inputs[0].shape
     batch, pixels = node.inputs[0].shape[0], height * width
@@ -251,6 +255,8 @@ RULES = (
     (layers.Blur, _blur),
     (layers.CARAFE, _carafe),
     (layers.DySample, _dysample),
+    (layers.RoIAlign, _roi_align),
     (layers.SelfAttention2D, _self_attention),
+    (K.Dot, lambda layer, node, given, made: given),
     (layers.MultiScaleFusion, _multi_scale),
 )

@@ -57,10 +57,13 @@ ROW_BY_ROW = (
     K.SpatialDropout2D,
     K.SpatialDropout3D,
     K.Subtract,
+    layers.DifferentiableAugmentation,  # outside training
     layers.FadeIn,
     layers.Preprocessing,
 )
 SEES_ALL = (
+    K.Dot,
+    K.Embedding,
     K.Flatten,
     K.GlobalAveragePooling1D,
     K.GlobalAveragePooling2D,
@@ -71,6 +74,7 @@ SEES_ALL = (
     K.GroupNormalization,
     K.Reshape,
     layers.DySample,  # its sampling points may move anywhere
+    layers.RoIAlign,  # a box may lie anywhere
     layers.SelfAttention2D,
 )
 # Operations of keras.ops that layers call, by the name of their class.
@@ -92,6 +96,7 @@ ATOMS = (
     PixelUnshuffle,
     layers.Blur,
     layers.CARAFE,
+    layers.DifferentiableAugmentation,
     layers.DySample,
     layers.FadeIn,
     layers.MatchSize,
@@ -99,6 +104,7 @@ ATOMS = (
     layers.MaxUnpool2D,
     layers.MultiScaleFusion,
     layers.Preprocessing,
+    layers.RoIAlign,
     layers.SelfAttention2D,
     layers.BatchNormalization,
 )

@@ -18,7 +18,7 @@ from dnzoo.models.encoders import build, names
     ],
 )
 def test_strides(name, strides, channels):
-    net, found, _ = encoder(name)
+    net, found, _ = build(name)
     assert found == strides
     assert [output.shape[-1] for output in net.outputs] == channels
 
@@ -46,7 +46,7 @@ def test_named_encoder_is_kerass_network(tmp_path):
 @pytest.mark.parametrize("name", ["vgg16", "densenet121", "resnet50v2"])
 def test_preprocessing_is_the_networks_own(name):
     module = {"vgg16": "vgg16", "densenet121": "densenet", "resnet50v2": "resnet_v2"}[name]
-    _, _, preprocessing = encoder(name)
+    _, _, preprocessing = build(name)
     image = np.random.default_rng(0).uniform(0, 255, (1, 4, 4, 3)).astype("float32")
     expected = getattr(keras.applications, module).preprocess_input(image.copy())
     assert np.allclose(preprocessing(image), expected, atol=1e-4)
@@ -70,7 +70,7 @@ def test_pretrained_weights_for_other_channels(tmp_path):
 
 @pytest.mark.parametrize("name", ["convnexttiny", "efficientnetb0"])
 def test_other_channels_with_normalisation_inside(name):
-    net, _, preprocessing = encoder(name, channels=2)
+    net, _, preprocessing = build(name, channels=2)
     assert preprocessing is None
     assert net(np.ones((1, 64, 64, 2), "float32"))[-1].shape[1:3] == (2, 2)
 
@@ -80,7 +80,7 @@ def test_single_output_model_is_searched_for_strides():
     x = keras.layers.Conv2D(4, 3, padding="same")(image)
     x = keras.layers.MaxPooling2D()(keras.layers.ReLU()(x))
     x = keras.layers.MaxPooling2D()(keras.layers.Conv2D(8, 3, padding="same")(x))
-    net, strides, _ = encoder(keras.Model(image, x))
+    net, strides, _ = build(keras.Model(image, x))
     assert strides == [1, 2, 4]
     assert [output.shape[-1] for output in net.outputs] == [4, 8, 8]
 
@@ -105,10 +105,10 @@ def test_no_network(monkeypatch):
 def test_wrong_models():
     other = keras.Sequential([keras.Input((8,)), keras.layers.Dense(2)])
     with pytest.raises(ValueError, match="functional model of one image"):
-        encoder(other)
+        build(other)
     image = keras.Input((None, None, 4))
     with pytest.raises(ValueError, match="reads 4 channels, the images have 3"):
-        encoder(keras.Model(image, keras.layers.MaxPooling2D()(image)))
+        build(keras.Model(image, keras.layers.MaxPooling2D()(image)))
     with pytest.raises(ValueError, match="goes with a named encoder"):
-        encoder(keras.Model(image, image), 4, weights="imagenet")
+        build(keras.Model(image, image), 4, weights="imagenet")
     assert "resnet50" in names()
