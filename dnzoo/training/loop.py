@@ -98,10 +98,11 @@ class Loop:
             self._end_epoch(notes.logs | self._validate())
 
     def _restore(self, per_epoch):
+        if self.notes.step % per_epoch:
+            # The first use makes their variables. It may draw random numbers: it comes first.
+            self.model.evaluate(self.task.validation.dataset(self.replicas), steps=1, verbose=0)
         state.restore(self.last, self.model, self.model.optimizer)
         if self.notes.step % per_epoch:
-            # the first use makes their variables
-            self.model.evaluate(self.task.validation.dataset(self.replicas), steps=1, verbose=0)
             state.restore_metrics(self.last, self.model.metrics)
         self.resumed = False
         print(f"Going on after step {self.notes.step:,}.")
