@@ -7,7 +7,8 @@ def markdown(meta):
     provenance = dict(meta.get("provenance") or {})
     if "description" in provenance:
         lines += ["", provenance.pop("description")]
-    lines += ["", "## Use", "", "```python", *USE.format(name=meta["name"]).splitlines(), "```"]
+    lines += ["", "## Use", "", "```python", *USE.format(name=meta["name"]).splitlines()]
+    lines += [*map(_call, *zip(*meta["signatures"].items())), "```"]
     if provenance:
         lines += ["", "## How it was made", "", "| | |", "|---|---|"]
         lines += [f"| {key.replace('_', ' ')} | {_cell(v)} |" for key, v in provenance.items()]
@@ -32,8 +33,18 @@ import dnzoo
 import tensorflow as tf
 
 model = dnzoo.load("{name}")  # the trainable Keras model, by name or path
-module = tf.saved_model.load("{name}")  # or plain TensorFlow, without dnzoo:
-outputs = module.serve(images)  # float32 (N, H, W, C), raw values in"""
+module = tf.saved_model.load("{name}")  # or plain TensorFlow, without dnzoo:"""
+
+
+def _call(name, inputs):
+    """outputs = module.serve(image)  # image: float32 (N, H, W, 3)"""
+    free = iter("HW" if len(inputs[0][2]) == 4 else "")
+    described = []
+    for argument, dtype, shape in inputs:
+        sizes = ["N", *(size or next(free, "R") for size in shape[1:])]
+        described.append(f"{argument}: {dtype} ({', '.join(map(str, sizes))})")
+    arguments = ", ".join(argument for argument, _, _ in inputs)
+    return f"outputs = module.{name}({arguments})  # {'; '.join(described)}"
 
 
 def _cell(value):

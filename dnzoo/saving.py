@@ -150,6 +150,14 @@ def served(model):
     return model.served() if hasattr(model, "served") else {"serve": model}
 
 
+def signatures(model):
+    """What a SavedModel's functions read: {name: [(input, dtype, shape with None for what is free)]}."""
+    return {
+        name: [[x.name, str(x.dtype), list(x.shape)] for x in part.inputs]
+        for name, part in served(model).items()
+    }
+
+
 def _architecture(model):
     functional = isinstance(model, keras.Model) and getattr(model, "inputs", None)
     if not functional and not hasattr(model, "served"):
@@ -191,15 +199,15 @@ def _write(meta, weights, path, overwrite):
     module = tf.Module()
     # By position, in the order of the data file; Keras's paths carry counters that change.
     module.weights = {f"{i:05d}": w.value for i, w in enumerate(model.weights)}
-    signatures = {name: _serving_function(part) for name, part in served(model).items()}
-    for name, function in signatures.items():
+    functions = {name: _serving_function(part) for name, part in served(model).items()}
+    for name, function in functions.items():
         setattr(module, name, function)
-    signatures["serving_default"] = signatures.pop("serve")
+    functions["serving_default"] = functions.pop("serve")
     with files.new_folder(path, overwrite) as folder:
         logger, level = tf.get_logger(), tf.get_logger().level
         logger.setLevel("WARNING")  # it would name the temporary folder
         try:
-            tf.saved_model.save(module, str(folder), signatures=signatures)
+            tf.saved_model.save(module, str(folder), signatures=functions)
         finally:
             logger.setLevel(level)
         data, offset, places = (folder / VARIABLES).read_bytes(), 0, []
@@ -210,7 +218,7 @@ def _write(meta, weights, path, overwrite):
             places.append({"path": weight.path, "shape": list(value.shape), "offset": offset})
             offset += value.nbytes
         checksums = {name: sha256(folder / name) for name in CHECKED}
-        meta = {**meta, "parameters": model.count_params()}
+        meta = {**meta, "parameters": model.count_params(), "signatures": signatures(model)}
         meta = {**meta, "weights": places, "checksums": checksums}
         (folder / EXTRA).parent.mkdir()
         (folder / EXTRA).with_name("README.md").write_text(card.markdown(meta), "utf-8")
