@@ -120,6 +120,38 @@ def _fade(shape, overlap):
     return (ramp(shape[0])[:, None] * ramp(shape[1])[None, :])[..., None]
 
 
+def predict_masks(
+    model: keras.Model, image: np.ndarray, boxes: np.ndarray, classes: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The mask of the object in each box, for `dnzoo.mask_branch`.
+
+    Args:
+        model: [image, boxes] -> logits (N, R, h, w, classes).
+        image: (H, W, 3), 0 to 255.
+        boxes: (R, 4), (left, top, right, bottom) in pixels.
+        classes: (R,), the objects' classes; None: of each box the one whose mask is the fullest.
+
+    Returns:
+        (masks (R, H, W) boolean, classes (R,)).
+
+    Raises:
+        ValueError: for boxes of another shape, or without an area.
+    """
+    boxes = np.asarray(boxes, "float32")
+    if boxes.ndim != 2 or boxes.shape[1] != 4 or (boxes[:, 2:] <= boxes[:, :2]).any():
+        raise ValueError(
+            "boxes must be (R, 4), left top right bottom in pixels, each with an area; got "
+            f"{boxes.tolist()}."
+        )
+    logits = model.predict_on_batch([np.asarray(image, "float32")[None], boxes[None]])[0]
+    shares = keras.ops.convert_to_numpy(keras.ops.sigmoid(logits))
+    if classes is None:
+        classes = shares.mean(axis=(1, 2)).argmax(axis=-1)
+    chosen = np.asarray(classes)[:, None, None, None]
+    small = np.take_along_axis(shares, chosen, axis=-1)[..., 0]
+    return paste_masks(small, boxes, image.shape[:2]), np.asarray(classes)
+
+
 def paste_masks(
     masks: np.ndarray, boxes: np.ndarray, shape: tuple[int, int], threshold: float = 0.5
 ) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from dnzoo import drawing, files, heads, inference
@@ -94,7 +93,7 @@ def _results(action, model, path, palette, boxes):
 
 
 def _masks(model, image, palette, boxes):
-    """Each box's object in the colour of the class whose mask is surest."""
+    """Each box's object in the colour of the class whose mask is the fullest."""
     from PIL import Image
 
     from dnzoo.data import segmentation
@@ -104,15 +103,9 @@ def _masks(model, image, palette, boxes):
     if boxes.size % 4 or not boxes.size:
         raise ValueError(f"boxes are left top right bottom, four numbers each; got {boxes.size}.")
     boxes = boxes.reshape(-1, 4)
-    if (boxes[:, 2:] <= boxes[:, :2]).any():
-        raise ValueError("boxes are left top right bottom, in pixels; one has no area.")
-    logits = model.predict_on_batch([image[None].astype("float32"), boxes[None]])[0]
-    shares = keras.ops.convert_to_numpy(keras.ops.sigmoid(logits))
-    sure = np.abs(shares - 0.5).mean(axis=(1, 2)).argmax(axis=-1)
-    small = np.take_along_axis(shares, sure[:, None, None, None], -1)[..., 0]
-    masks = inference.paste_masks(small, boxes, (height, width))
+    masks, classes = inference.predict_masks(model, image, boxes)
     colours = palette or segmentation.palette(model.output_shape[-1] + 1)[1:]
-    tinted = drawing.tint(image, masks, [colours[number] for number in sure])
+    tinted = drawing.tint(image, masks, [colours[number] for number in classes])
     numbered = np.zeros((height, width), "uint8")
     for number, mask in enumerate(masks, start=1):
         numbered[mask] = number

@@ -29,7 +29,7 @@ FEW = (
     "198 cut-outs on 8 backgrounds, pasted at 30 to 75 % of 128 pixels: compact objects on plain "
     "grounds are found, a photograph filled by one thing is not; one seed"
 )
-SMALL_SET = "23 photographs, most of landscapes, and a short training: no faces, text or noise; one seed"
+SMALL_SET = "23 photographs of landscapes, plants and things, and a short training: no faces, text or noise; one seed"
 CARDS = {
     "classifier_fashion_mnist": {
         "licence of the data": FASHION,

@@ -170,7 +170,10 @@ def test_predict_bad_input(trained, tmp_path):
     with pytest.raises(ValueError, match="boxes are for models that mask objects"):
         prediction.predict_files(enlarge, tmp_path / "a.png", tmp_path, boxes=(0, 0, 1, 1))
     masks = dnzoo.load(trained("mask_head") / "saved_model")
-    for boxes, message in (((1, 2, 3), "four numbers each; got 3"), ((5, 5, 5, 9), "no area")):
+    for boxes, message in (
+        ((1, 2, 3), "four numbers each; got 3"),
+        ((5, 5, 5, 9), "each with an area"),
+    ):
         with pytest.raises(ValueError, match=message):
             prediction.predict_files(masks, tmp_path / "a.png", tmp_path, boxes=boxes)
     image = keras.Input((8,))

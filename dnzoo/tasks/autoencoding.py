@@ -44,7 +44,7 @@ class Autoencoding(Task):
         found = model.evaluate(self.test.dataset(), verbose=0, return_dict=True)
         limit = 4 if self.config.smoke else BOUND_IMAGES
         pictures = np.concatenate([self.test.batch(i)[0] for i in range(self.test.steps)])
-        parts = [pictures[i : i + 100] for i in range(0, min(limit, len(pictures)), 100)]
+        parts = [pictures[i : i + 500] for i in range(0, min(limit, len(pictures)), 500)]
         samples = 8 if self.config.smoke else BOUND_SAMPLES
         bounds = [model.bound(part, samples, self.config.seed) for part in parts]
         kl = model.latent_kl(pictures)
