@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 
+from dnzoo import models
 from dnzoo.data import garments
 from tests.conftest import ROOT
 
@@ -27,3 +28,34 @@ def test_the_lines_of_use(tmp_path, monkeypatch):
     assert names["field"].size[0] > 100 and names["sizes"] == list(range(1, 65))
     assert names["strength"] > 0 and names["power"].shape == (64, 64)
     assert (tmp_path / "mine/saved_model.pb").is_file()
+
+
+def test_the_lines_of_docs_models(tmp_path, monkeypatch):
+    """Run as written, on noise."""
+    rng = np.random.default_rng(0)
+    names = {
+        "digits": 255.0 * rng.integers(0, 2, (8, 28, 28, 1)),
+        "garments": rng.uniform(0, 255, (8, 32, 32, 1)).astype("float32"),
+    }
+    page = (ROOT / "docs/models.md").read_text("utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(code, names)
+    assert names["pictures"].shape == (16, 32, 32, 1) and names["nats"].shape == (4,)
+    assert "fc6" in names["names"] and names["other"].output_shape[-1] == 4
+
+
+def test_the_table_of_models_counts_right():
+    """Every integer in docs/models.md of a model that is quick to build."""
+    page = (ROOT / "docs/models.md").read_text("utf-8")
+    counts = {
+        models.mask_head(): "2,643,280",
+        models.vae(filters=(), hidden=500): "815,824",
+        models.espcn(): "22,729",
+        models.edsr(scale=2): "1,369,859",
+        models.edsr(scale=4): "1,517,571",
+    }
+    for model, count in counts.items():
+        assert f"{model.count_params():,}" == count and count in page
+    for name in models.list_models():
+        assert f"`{name}`" in page
