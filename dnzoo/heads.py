@@ -39,6 +39,16 @@ def enlarges(layer, classes):
     return "Transpose" in type(layer).__name__ and layer.input.shape[-1] == classes
 
 
+def train_all(model):
+    """Undo `train_only_head`: a model's own switch does not reach the layers inside."""
+    model.trainable = True
+    for layer in model.layers:
+        layer.trainable = True
+        inner = getattr(layer, "layer", layer)
+        if isinstance(inner, keras.Model):
+            train_all(inner)
+
+
 def train_only_head(model):
     """Freeze every layer but the head's."""
     keep = head(model)

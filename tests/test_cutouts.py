@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dnzoo.data import cutouts, garments, segmentation
+from dnzoo.data import cutouts, garments, photographs, segmentation
 from dnzoo.data.cutouts import Cutouts
 from dnzoo.data.scenes import SPLITS, assemble
 
@@ -115,7 +115,8 @@ def test_classes_to_leave_out_must_be_there(tmp_path, without):
     ],
 )
 def test_without_folders_it_says_what_to_do(folders, tmp_path, monkeypatch, missing, message):
-    monkeypatch.setattr(cutouts, missing, tmp_path / "nowhere")
+    module = cutouts if missing == "CUTOUTS" else photographs
+    monkeypatch.setattr(module, missing, tmp_path / "nowhere")
     arguments = (None, folders[1]) if missing == "CUTOUTS" else (folders[0], None)
     with pytest.raises(FileNotFoundError, match=message) as error:
         Cutouts(*arguments)
@@ -159,7 +160,7 @@ def test_bad_folders(tmp_path, how, message):
 
 def test_debians_photographs_are_sorted():
     """Where the packages are installed: 332 photographs in 8 classes, as counted by hand."""
-    if not cutouts.CUTOUTS.is_dir() or not cutouts.BACKGROUNDS.is_dir():
+    if not cutouts.CUTOUTS.is_dir() or not photographs.BACKGROUNDS.is_dir():
         pytest.skip("tuxpaint-stamps-default and the wallpapers are not installed")
     source = Cutouts()
     count = {

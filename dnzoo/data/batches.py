@@ -48,7 +48,8 @@ class Batches:
 
     def dataset(self, first_step, last_step):
         """The batches of these steps, as what `fit` takes: prefetched in the background."""
-        return _dataset(self.batch, first_step, last_step, self.batch_size)
+        sample = _one(self.arrays, self.augment)
+        return _dataset(self.batch, first_step, last_step, sample, self.batch_size)
 
 
 class Evaluation:
@@ -80,8 +81,9 @@ class Evaluation:
 
     def dataset(self, devices=1):
         """All batches, as what `evaluate` takes: prefetched in the background."""
+        sample = _one(self.arrays, self.prepare)
         if devices == 1:
-            return _dataset(self.batch, 0, self.steps)
+            return _dataset(self.batch, 0, self.steps, sample)
         last = len(self) - (self.steps - 1) * self.batch_size
         steps = self.steps if self.fill is not None or last >= devices else self.steps - 1
 
@@ -97,7 +99,13 @@ class Evaluation:
                 lambda array: _filled(array, devices - extra, next(fill)), batch
             )
 
-        return _dataset(shared, 0, steps)
+        return _dataset(shared, 0, steps, sample)
+
+
+def _one(arrays, prepare):
+    """A batch of one example: it says what a batch looks like."""
+    rows = (np.asarray(array[:1]) for array in arrays)
+    return _floats(prepare(*rows, np.random.default_rng(0)))
 
 
 def _plain(inputs, targets, rng):
@@ -115,12 +123,11 @@ def _filled(array, count, value):
     return np.pad(array, [(0, count), *[(0, 0)] * (array.ndim - 1)], constant_values=value)
 
 
-def _dataset(batch, first_step, last_step, batch_size=None):
+def _dataset(batch, first_step, last_step, sample, batch_size=None):
     try:
         import tensorflow as tf
     except ImportError:
         return _without_tensorflow(batch, first_step, last_step)
-    sample = batch(first_step)  # says what a batch looks like
     leaves = keras.tree.flatten(sample)
 
     def load(step):

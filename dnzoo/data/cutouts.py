@@ -61,7 +61,7 @@ class Cutouts:
 
     def __init__(self, cutouts=None, backgrounds=None, seed=0):
         classes = _stamps() if cutouts is None else _sub_folders(cutouts)
-        photographs = find(backgrounds, NO_BACKGROUND)
+        photographs = find(backgrounds, NO_BACKGROUND, "--backgrounds")
         self.class_names = ("background", *classes)
         state = hashlib.sha256(repr((seed, HELD_OUT)).encode())
         for path in [path for paths in classes.values() for path in paths] + photographs:

@@ -92,20 +92,22 @@ def load(data, data_dir="data", scale=2, seed=0):
     return Photographs(name, detail, scale, splits, _cut(test(), scale))
 
 
-def find(folder=None, drawn=DRAWN):
+def find(folder=None, drawn=DRAWN, switch="--data"):
     """Paths of the photographs in a folder, sub-folders included; None: Debian's, less the drawn.
+
+    `switch` is what the error calls the folder.
 
     Raises:
         FileNotFoundError: when the folder is missing; the message says what to install or pass.
     """
     if folder is None and not BACKGROUNDS.is_dir():
         raise FileNotFoundError(
-            "No photographs here: give a folder of them, or on Debian: apt install "
+            f"No photographs here: pass {switch} FOLDER of them, or on Debian: apt install "
             "lomiri-wallpapers-16.04 mate-backgrounds."
         )
     root = Path(folder or BACKGROUNDS)
     if not root.is_dir():
-        raise FileNotFoundError(f"{root} is no folder of photographs.")
+        raise FileNotFoundError(f"{switch} {folder} is no folder.")
     found = sorted(path for path in root.rglob("*") if path.suffix.lower() in TYPES)
     if folder is None:
         found = [path for path in found if not drawn.search(str(path.relative_to(root)))]

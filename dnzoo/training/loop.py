@@ -79,7 +79,7 @@ class Loop:
     def _run_stage(self, stage):
         per_epoch, notes = self.task.train.steps_per_epoch, self.notes
         if any(stage.only_head for stage in self.stages):
-            self.model.trainable = True
+            heads.train_all(self.model)
             if stage.only_head:
                 heads.train_only_head(self.model)
         self.model.compile(

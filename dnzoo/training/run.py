@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-from dnzoo import files, saving
+from dnzoo import files, heads, saving
 from dnzoo.training import devices, report, state
 from dnzoo.training.config import difference
 from dnzoo.training.environment import environment
@@ -104,7 +104,8 @@ def _finish(config, task, model, out, notes):
     """Test the best weights as they are published, in float32; save them; write the report."""
     best = out / "checkpoints/best.npz"
     state.restore(best, model)
-    model.trainable = True
+    if any(stage.only_head for stage in config.stages()):
+        heads.train_all(model)
     model = saving.as_float32(model)
     metrics = task.evaluate(model)
     epoch = state.read_notes(best)["epoch"]

@@ -112,3 +112,21 @@ def test_as_many_classes_as_before():
     assert np.array_equal(fresh[..., 0], kernel[..., 1])
     assert np.array_equal(fresh[..., 2], kernel[..., 0])
     assert not np.allclose(fresh[..., 1], kernel[..., 1])
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        trained,
+        lambda: fcn8s((64, 64, 3), 3, encoder="efficientnet_lite0", fc_filters=8),
+        lambda: mask_branch(encoder="efficientnet_lite0", classes=3, filters=8),
+    ],
+)
+def test_only_the_head_learns_and_then_everything(build):
+    model = build()
+    everything = [weight.path for weight in model.trainable_weights]
+    heads.train_only_head(model)
+    wanted = {weight.path for layer in heads.head(model) for weight in layer.weights}
+    assert {weight.path for weight in model.trainable_weights} == wanted
+    heads.train_all(model)
+    assert [weight.path for weight in model.trainable_weights] == everything
