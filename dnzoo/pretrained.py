@@ -6,10 +6,13 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
+
 from dnzoo import files
 
 FORMAT = 1
 EXTRA = "assets.extra/dnzoo.json"
+VARIABLES = "variables/variables.data-00000-of-00001"
 INDEX = Path(__file__).with_name("pretrained.json")
 CHECKOUT = Path(__file__).parents[1] / "saved_models"
 
@@ -64,6 +67,25 @@ def read_meta(folder):
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
         raise ValueError(f"{folder}: {EXTRA} can't be read ({error}); get it again.") from error
     return meta
+
+
+def read_weights(folder, meta):
+    """The weights of a folder in the model's order, as arrays on disk.
+
+    Args:
+        folder: of the SavedModel.
+        meta: what `read_meta` gives.
+
+    Raises:
+        ValueError: when a file is missing or damaged.
+    """
+    for file, expected in meta["checksums"].items():
+        if not (folder / file).is_file() or sha256(folder / file) != expected:
+            raise ValueError(f"{folder}: {file} is missing or damaged; get the folder again.")
+    return [
+        np.memmap(folder / VARIABLES, "<f4", "r", place["offset"], tuple(place["shape"]))
+        for place in meta["weights"]
+    ]
 
 
 def read_index():

@@ -24,9 +24,16 @@ import numpy as np
 
 from dnzoo import card, files, heads
 from dnzoo.allowed import check_classes
-from dnzoo.pretrained import EXTRA, FORMAT, find, read_meta, sha256
+from dnzoo.pretrained import (
+    EXTRA,
+    FORMAT,
+    VARIABLES,
+    find,
+    read_meta,
+    read_weights,
+    sha256,
+)
 
-VARIABLES = "variables/variables.data-00000-of-00001"
 CHECKED = ("saved_model.pb", VARIABLES)
 
 
@@ -116,16 +123,13 @@ def load(name_or_path: str | Path, dtype: str = "float32") -> keras.Model:
     """
     folder = find(name_or_path)
     meta = read_meta(folder)
-    for file, expected in meta["checksums"].items():
-        if not (folder / file).is_file() or sha256(folder / file) != expected:
-            raise ValueError(f"{folder}: {file} is missing or damaged; get the folder again.")
+    weights = read_weights(folder, meta)
     check_classes(meta["architecture"], folder)
     model = _build(_with_precision(meta["architecture"], dtype))
-    if len(model.weights) != len(meta["weights"]):
+    if len(model.weights) != len(weights):
         raise ValueError(f"{folder}: dnzoo.json does not fit its own architecture.")
-    for weight, place in zip(model.weights, meta["weights"]):
-        shape, offset = tuple(place["shape"]), place["offset"]
-        weight.assign(np.memmap(folder / VARIABLES, "<f4", "r", offset, shape))
+    for weight, value in zip(model.weights, weights):
+        weight.assign(value)
     return model
 
 

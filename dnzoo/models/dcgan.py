@@ -1,8 +1,6 @@
 """DCGAN: a generator and a discriminator of strided convolutions alone (Radford et al. 2015)."""
 
 import keras
-import numpy as np
-from keras import ops
 
 from dnzoo.layers import (
     Conv2DTranspose,
@@ -13,8 +11,7 @@ from dnzoo.layers import (
     upsample,
 )
 from dnzoo.layers.geometry import as_tuple
-from dnzoo.losses import discriminator_loss, generator_loss, gradient_penalty, input_gradient
-from dnzoo.losses.generative import check_adversarial
+from dnzoo.models.gan import GAN
 
 COARSEST = 4  # rows of the smallest feature map
 SIZES = (16, 32, 64, 128, 256)
@@ -167,7 +164,7 @@ def dcgan(
     average: float = 0.999,
     include_preprocessing: bool = False,
     name: str = "dcgan",
-) -> "GAN":
+) -> GAN:
     """DCGAN as a pair that `fit` trains: `dcgan_generator` and `dcgan_discriminator`.
 
     Args:
@@ -232,171 +229,3 @@ def _enlarge(upsampling, width, **kwargs):
     if upsampling == "transposed":
         return Conv2DTranspose(width, 4, 2, padding=1, **_plain(), **kwargs)
     return upsample(upsampling, width, **_plain(), **kwargs)
-
-
-@keras.saving.register_keras_serializable("dnzoo")
-class GAN(keras.Model):
-    """A generator and a discriminator that one `compute_loss` trains, on every backend.
-
-    `fit(images)`, or `fit((images, labels))` for nets with classes, does one step of both at once,
-    with one optimiser: Goodfellow et al. and Radford et al. update the discriminator first and
-    then the generator, Arjovsky et al. the critic five times. Each net's gradient comes from its
-    own loss alone. What `generate` shows is the moving average of the generator's weights.
-
-    Args:
-        generator: `keras.Model`, (N, latent_dim), and labels, -> images.
-        discriminator: `keras.Model`, images, and labels, -> (N, 1) logits.
-        loss: "bce" (Goodfellow et al. 2014, non-saturating), "hinge" (Lim and Ye 2017) or "wgan-gp"
-            (Gulrajani et al. 2017; a discriminator without batch normalisation).
-        label_smoothing: for "bce": real images count as 1 - label_smoothing.
-        penalty_weight: of the gradient penalty, for "wgan-gp".
-        average: how much of the moving average a step keeps, after a start in which it is less;
-            0 keeps the generator itself.
-
-    Raises:
-        ValueError: for an illegal argument.
-
-    Example:
-        >>> model = GAN(dcgan_generator(8, 4, (16, 16, 1)), dcgan_discriminator((16, 16, 1), 4))
-        >>> model.generate(2, seed=0).shape
-        (2, 16, 16, 1)
-    """
-
-    def __init__(
-        self,
-        generator,
-        discriminator,
-        loss="bce",
-        label_smoothing=0.0,
-        penalty_weight=10.0,
-        average=0.999,
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
-        check_adversarial(loss, label_smoothing)
-        if not 0 <= average < 1:
-            raise ValueError(f"average must be at least 0 and below 1; got average={average}.")
-        self.generator, self.discriminator = generator, discriminator
-        self.kind, self.label_smoothing = loss, label_smoothing
-        self.penalty_weight, self.average = penalty_weight, average
-        self.latent_dim = generator.inputs[0].shape[-1]
-        self.conditional = len(generator.inputs) > 1
-        self.averaged = keras.models.clone_model(generator)
-        self.averaged.set_weights(generator.get_weights())
-        self.averaged.trainable = False
-        self.seeds = keras.random.SeedGenerator(np.random.randint(2**31))
-        self.steps = self.add_weight(
-            shape=(), initializer="zeros", dtype="float32", trainable=False, name="steps"
-        )
-        names = ("discriminator_loss", "generator_loss")
-        self.trackers = [keras.metrics.Mean(name) for name in names]
-        self.built = True
-
-    def call(self, inputs, training=False):
-        """{"generated", "real", "fake", "judged"}: images, and logits to train either net by."""
-        images, labels = inputs if self.conditional else (inputs, None)
-        images = ops.cast(images, "float32")
-        shape = (ops.shape(images)[0], self.latent_dim)
-        latent = keras.random.normal(shape, dtype="float32", seed=self.seeds)
-        generated = self.generator(self._with(latent, labels), training=training)
-        still = ops.stop_gradient(generated)
-        return {
-            "generated": generated,
-            "real": self.discriminator(self._with(images, labels), training=training),
-            "fake": self.discriminator(self._with(still, labels), training=training),
-            "judged": self._judge(self._with(generated, labels), training),
-        }
-
-    def _with(self, x, labels):
-        return [x, labels] if self.conditional else x
-
-    def _judge(self, inputs, training, gradients=False):
-        """The discriminator's logits, without a trace in its variables or, mostly, gradients."""
-        hold = ops.convert_to_tensor if gradients else ops.stop_gradient
-        logits, _ = self.discriminator.stateless_call(
-            [hold(ops.convert_to_tensor(v)) for v in self.discriminator.trainable_variables],
-            [ops.convert_to_tensor(v) for v in self.discriminator.non_trainable_variables],
-            inputs,
-            training=training,
-        )
-        return logits
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """The sum of both nets' losses; each net has gradients of its own alone."""
-        real, fake = y_pred["real"], y_pred["fake"]
-        critic = discriminator_loss(self.kind, real, fake, self.label_smoothing)
-        if self.kind == "wgan-gp":
-            critic = critic + self.penalty_weight * self._penalty(x, y_pred["generated"], training)
-        maker = generator_loss(self.kind, y_pred["judged"])
-        for tracker, value in zip(self.trackers, (critic, maker)):
-            tracker.update_state(value)
-        if training:
-            self._average()
-        return critic + maker
-
-    def _penalty(self, inputs, generated, training):
-        images, labels = inputs if self.conditional else (inputs, None)
-        images = ops.cast(images, "float32")
-        share = keras.random.uniform((ops.shape(images)[0], 1, 1, 1), seed=self.seeds)
-        mixed = images + share * (ops.stop_gradient(generated) - images)
-        return gradient_penalty(
-            input_gradient(lambda x: self._judge(self._with(x, labels), training, True), mixed)
-        )
-
-    def _average(self):
-        """Move the average on; the first steps count more, so that it forgets the random start."""
-        keep = ops.minimum(self.average, (self.steps + 1.0) / (self.steps + 10.0))
-        self.steps.assign(self.steps + 1.0)
-        trainable = {id(variable) for variable in self.generator.trainable_variables}
-        for mean, weight in zip(self.averaged.variables, self.generator.variables):
-            value = ops.convert_to_tensor(weight)
-            if id(weight) in trainable:
-                value = keep * ops.convert_to_tensor(mean) + (1.0 - keep) * value
-            mean.assign(ops.stop_gradient(value))
-
-    def generate(self, count, seed=0, labels=None):
-        """Pictures, (count, H, W, C) float32, in the generator's range; a seed gives the same latents.
-
-        Args:
-            count: how many.
-            seed: of the latents.
-            labels: class numbers, for nets with classes; None: one after the other.
-        """
-        latent = np.random.default_rng(seed).normal(size=(count, self.latent_dim))
-        return self.decode(latent.astype("float32"), labels)
-
-    def decode(self, latents, labels=None):
-        """Pictures of given latents, (N, latent_dim); labels as for `generate`."""
-        if self.conditional and labels is None:
-            classes = self.averaged.get_layer("embedding").input_dim
-            labels = np.arange(len(latents)) % classes
-        labels = None if labels is None else np.asarray(labels, "int32")
-        parts = []
-        for i in range(0, len(latents), 256):
-            chunk = slice(i, i + 256)
-            inputs = self._with(latents[chunk], None if labels is None else labels[chunk])
-            parts.append(ops.convert_to_numpy(self.averaged(inputs, training=False)))
-        return np.concatenate(parts)
-
-    def served(self):
-        """The parts that a SavedModel serves: {signature: functional model}."""
-        return {"serve": self.averaged}
-
-    def get_config(self):
-        return {
-            "generator": keras.saving.serialize_keras_object(self.generator),
-            "discriminator": keras.saving.serialize_keras_object(self.discriminator),
-            "loss": self.kind,
-            "label_smoothing": self.label_smoothing,
-            "penalty_weight": self.penalty_weight,
-            "average": self.average,
-            "name": self.name,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        parts = {
-            part: keras.saving.deserialize_keras_object(config[part])
-            for part in ("generator", "discriminator")
-        }
-        return cls(**{**config, **parts})

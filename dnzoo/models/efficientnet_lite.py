@@ -2,7 +2,7 @@
 
 import keras
 
-from dnzoo import saving
+from dnzoo import pretrained
 from dnzoo.layers import BatchNormalization, Preprocessing
 
 PRETRAINED = "efficientnet_lite0_imagenet"
@@ -62,7 +62,8 @@ def efficientnet_lite0(
         x = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
     model = keras.Model(image, x, name="efficientnet_lite0")
     if weights == "imagenet":
-        values = saving.load(PRETRAINED).get_weights()
+        folder = pretrained.find(PRETRAINED)
+        values = pretrained.read_weights(folder, pretrained.read_meta(folder))
         model.set_weights(values if include_top else values[: len(model.weights)])
     elif weights is not None:
         model.load_weights(weights)
