@@ -1,5 +1,6 @@
 from . import analysis as analysis
 from . import data as data
+from . import inference as inference
 from . import layers as layers
 from . import losses as losses
 from . import metrics as metrics

@@ -105,9 +105,12 @@ def enlarged():
 
 
 def generated():
-    """Digits of the VAE, and garments of the DCGAN, which nobody wrote or sewed."""
+    """Digits of the VAE, two ways between some, and garments of the DCGAN: nobody wrote or sewed them."""
     vae, gan = dnzoo.load("vae_mnist"), dnzoo.load("dcgan_fashion_mnist")
-    digits = vae.sample(80, seed=0)
+    ends = np.random.default_rng(2).normal(size=(2, 2, 1, vae.latent_dim))
+    share = np.linspace(0, 1, 16)[:, None]
+    ways = vae.decode(((1 - share) * ends[0] + share * ends[1]).reshape(-1, vae.latent_dim))
+    digits = np.concatenate([vae.sample(64, seed=0), ways])
     digits = np.pad(digits, ((0, 0), (2, 2), (2, 2), (0, 0)))
     garments = gan.generate(80, seed=0)
     sheets = [np.array(drawing.sheet(pictures, 16, 2)) for pictures in (digits, garments)]

@@ -165,3 +165,46 @@ def test_coco_panoptic_codes():
     assert masks[0][0].all() and masks[0].sum() == 4 and masks[1][1].all()
     image, fitted = instances._square(np.zeros((20, 40, 3), "uint8"), [np.ones((20, 40), bool)], 8)
     assert image.shape == (8, 8, 3) and fitted[0].sum() == 4 * 8
+
+
+@pytest.mark.parametrize(("name", "counts"), [("mnist", (22, 2, 8)), ("celeb_a", (24, 8, 8))])
+def test_tfds_names(name, counts, tmp_path, monkeypatch):
+    """The real builder's features and splits, with noise in place of what can't be fetched here."""
+    import tensorflow_datasets as tfds
+
+    class Information:
+        def __init__(self, sizes):
+            self.sizes = sizes
+
+        def __getitem__(self, key):
+            return self.sizes[key]
+
+        def __contains__(self, key):
+            return key in self.sizes
+
+    class Builder:
+        info = None
+
+    class Split:
+        def __init__(self, count):
+            self.num_examples = count
+
+    sizes = {"train": Split(24), "test": Split(8)}
+    sizes |= {"train[2:]": Split(22), "train[:2]": Split(2)}
+    if name == "celeb_a":
+        sizes["validation"] = Split(8)
+    Builder.info = type("Info", (), {"splits": Information(sizes)})()
+    features = tfds.builder_cls(name)
+    shape = (28, 28, 1) if name == "mnist" else (218, 178, 3)
+    assert features.name == name
+
+    def examples(builder, split):
+        for i in range(sizes[split].num_examples):
+            label = {"label": i % 10} if name == "mnist" else {}
+            yield {"image": np.full(shape, i, "uint8"), **label}
+
+    monkeypatch.setattr(pictures.prepare, "reachable", lambda *args: Builder)
+    monkeypatch.setattr(pictures.prepare, "examples", examples)
+    data = pictures.load(name, tmp_path, size=32)
+    assert data.shape == (32, 32, shape[-1])
+    assert tuple(len(data.splits[s][0]) for s in ("train", "validation", "test")) == counts

@@ -80,7 +80,7 @@ def load(data, data_dir="data", size=None, seed=0):
         detail = f"{size or 'own'}px-seed{seed}-{stamp}"
         parts = _folder(folder, size)
     elif data in NAMES:
-        name, detail, parts = data, f"{size or 'own'}px-seed{seed}", _fetched(data, data_dir)
+        return _fetched(data, data_dir, size)
     else:
         raise FileNotFoundError(
             f"--data {data!r} is neither a folder nor one of {', '.join(NAMES)}. A folder needs "
@@ -179,13 +179,22 @@ def _cifar(folder, split):
     return np.concatenate(rows), np.array(labels, "uint8")
 
 
-def _fetched(name, data_dir):
-    """Function: split -> (pictures, labels) from TFDS."""
+def _fetched(name, data_dir, size):
+    """From TFDS, one picture after the other; without a validation split, a part of "train" is it."""
     builder = prepare.reachable(name, data_dir, "its raw files or pictures")
+    splits = {split: split for split in SPLITS}
+    if "validation" not in builder.info.splits:
+        held = builder.info.splits["train"].num_examples // VALIDATION
+        splits |= {"train": f"train[{held}:]", "validation": f"train[:{held}]"}
 
-    def parts(split):
-        found = list(prepare.examples(builder, split))
-        labels = [example.get("label", 0) for example in found]
-        return [example["image"] for example in found], labels
+    def rows(split):
+        for example in prepare.examples(builder, split):
+            label = np.array([example.get("label", 0)], "uint8")
+            yield _resized(example["image"], size)[None], label
 
-    return parts
+    sources = {
+        split: (builder.info.splits[part].num_examples, rows(part))
+        for split, part in splits.items()
+    }
+    detail = f"{size or 'own'}px"
+    return Pictures(name, detail, cached(f"{name}-{detail}", sources, data_dir, KINDS))
