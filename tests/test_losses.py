@@ -280,3 +280,15 @@ def test_mask_loss_is_of_the_true_class():
                 each += list(np.log1p(np.exp(np.where(mask == 1, -logit, logit))))
         expected.append(np.mean(each))
     assert np.allclose(losses.MaskLoss().call(truth, logits), expected, rtol=1e-5)
+
+
+def test_sum_of_keras_and_ours():
+    """One counts pixels, the other images; the sum is a number an image."""
+    truth, guess = images()
+    both = losses.Sum(["mae", losses.StructuralSimilarity()], [1.0, 10.0])
+    expected = np.abs(truth - guess).mean((1, 2, 3)) + 10 * losses.StructuralSimilarity().call(
+        truth, guess
+    )
+    assert np.allclose(both.call(truth, guess), expected, rtol=1e-5)
+    again = keras.losses.deserialize(keras.losses.serialize(both))
+    assert np.allclose(again(truth, guess), np.mean(expected), rtol=1e-5)

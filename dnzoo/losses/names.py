@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import keras
+from keras import ops
 
 from dnzoo.losses.segmentation import CrossEntropy, Dice, Focal, Lovasz, Tversky
 
@@ -12,7 +13,7 @@ class Sum(keras.losses.Loss):
     """A weighted sum of losses: `Sum([CrossEntropy(), Dice()])`.
 
     Args:
-        losses: `keras.losses.Loss` objects.
+        losses: `keras.losses.Loss` objects, or Keras's names such as "mae".
         weights: one a loss; None: all 1.
 
     Example:
@@ -31,12 +32,21 @@ class Sum(keras.losses.Loss):
             )
 
     def call(self, y_true, y_pred):
-        return sum(w * loss.call(y_true, y_pred) for w, loss in zip(self.weights, self.losses))
+        return sum(
+            weight * _each_image(getattr(loss, "call", loss)(y_true, y_pred))
+            for weight, loss in zip(self.weights, self.losses)
+        )
 
     def get_config(self):
         losses = [keras.losses.serialize(loss) for loss in self.losses]
         config = {"losses": losses, "weights": self.weights}
         return {"name": self.name, "reduction": self.reduction, **config}
+
+
+def _each_image(values):
+    """(N,): Keras's own losses give a number a pixel."""
+    axes = tuple(range(1, len(values.shape)))
+    return ops.mean(values, axis=axes) if axes else values
 
 
 NAMES = {

@@ -6,6 +6,8 @@ Sums are float64, in numpy: a difference of large, nearly equal numbers is taken
 import keras
 import numpy as np
 
+from dnzoo.layers import Preprocessing, Resize2D
+
 INCEPTION_SIZE = 299
 
 
@@ -131,8 +133,9 @@ class FID(FrechetDistance):
                 "FrechetDistance with a network that you have."
             ) from error
         pictures = x = keras.Input((None, None, 3))
-        x = keras.layers.Resizing(size, size, interpolation="bilinear")(x)
-        x = keras.layers.Rescaling(1 / 127.5, -1.0)(x)
+        # Keras's own layers for this need TensorFlow, on every backend
+        x = Resize2D(size=size, interpolation="bilinear")(x)
+        x = Preprocessing()(x)
         super().__init__(keras.Model(pictures, net(x)))
 
     def update_state(self, pictures, real):

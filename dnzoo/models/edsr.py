@@ -76,7 +76,7 @@ def _block(x, filters, residual_scale, name):
     residue = _conv(x, filters, f"{name}_conv_1", activation="relu")
     residue = _conv(residue, filters, f"{name}_conv_2")
     if residual_scale != 1:
-        residue = keras.layers.Rescaling(residual_scale, name=f"{name}_scale")(residue)
+        residue = Preprocessing(residual_scale, 0.0, name=f"{name}_scale")(residue)
     return keras.layers.Add(name=f"{name}_add")([x, residue])
 
 

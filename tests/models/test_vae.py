@@ -11,7 +11,7 @@ from dnzoo.models import VAE, vae
 from dnzoo.tasks.autoencoding import verdict
 from tests.conftest import child, has
 
-SMALL = {"input_shape": (9, 8, 1), "latent_dim": 3, "filters": (4, 6), "hidden": 8}
+SMALL = {"input_shape": (9, 8, 1), "latent_dim": 3, "filters": (8, 12), "hidden": 24}
 KINDS = {
     "convolutional": {},
     "dense": {"filters": (), "hidden": 24},
@@ -30,7 +30,7 @@ def compiled(**kwargs):
     keras.utils.set_random_seed(0)
     model = vae(**{**SMALL, **kwargs})
     jit = "auto" if keras.backend.backend() == "jax" else False
-    model.compile(keras.optimizers.Adam(1e-2), jit_compile=jit)
+    model.compile(keras.optimizers.Adam(5e-3), jit_compile=jit)
     return model
 
 
