@@ -1,14 +1,15 @@
 """Fine-tuning and tuning shown in full for a VAE and a net for super-resolution.
 
 Fine-tuning: `vae_mnist` goes on with 1,000 garments, and `edsr_baseline_x2` with quarters of three
-photographs of textures (a tenth of them tests), against the same nets from random weights with the
-same data and epochs; three seeds. Tuning: eight trials each. All are commands of the recipes, which
+photographs of textures (a tenth of them tests), against the published nets as they are and the same
+nets from random weights with the same data and epochs; three seeds. Tuning: eight trials each. All are commands of the recipes, which
 are printed. 20 minutes on 2 cores:
     python benchmarks/families.py --out benchmarks/families.csv
 A second start goes on where the first ended.
 """
 
 import dataclasses
+import json
 import shutil
 import subprocess
 import sys
@@ -23,11 +24,13 @@ from PIL import Image
 from dnzoo import files
 from dnzoo.data import pictures
 from dnzoo.data.photographs import test_photographs
+from dnzoo.training.environment import environment
 
 GARMENTS, TEST = 1_000, 2_000
 TEXTURES = ("brick", "grass", "gravel")
 VAE = "--epochs 40 --batch-size 32"
 EDSR = "--epochs 20 --batch-size 16 --patch 32 --precision mixed_bfloat16"
+KEYS = ("training time", "date", "device", "versions")
 TUNED = {
     "vae": "--data {mnist} --filters --epochs 3 --tune 8",
     "super_resolution": "--model espcn --scale 3 --epochs 3 --tune 8",
@@ -80,17 +83,20 @@ def fine_tuned(options, home):
             f"--data {textures} {EDSR} --seed {seed}",
         )
         pairs = (
-            ("vae", "negative elbo", f"{vae} --model vae_mnist --fine-learning-rate 0.001", vae),
-            ("super_resolution", "psnr_y", f"{sr} --model edsr_baseline_x2", sr),
+            ("vae", "negative elbo", vae, "vae_mnist", "--fine-learning-rate 0.001"),
+            ("super_resolution", "psnr_y", sr, "edsr_baseline_x2", ""),
         )
-        for family, metric, tuned, scratch in pairs:
-            for start, recipe, switches in (
-                ("trained", "finetune", tuned),
-                ("scratch", family, scratch),
-            ):
-                command, metrics, made = commands.run(
-                    recipe, switches, home / f"{family}_{start}_{seed}"
-                )
+        for family, metric, switches, model, rate in pairs:
+            for start in ("published", "trained", "scratch"):
+                out = home / f"{family}_{start}_{seed}"
+                if start == "published":
+                    command, metrics, made = evaluated(family, switches, model, out)
+                elif start == "trained":
+                    command, metrics, made = commands.run(
+                        "finetune", f"{switches} --model {model} {rate}", out
+                    )
+                else:
+                    command, metrics, made = commands.run(family, switches, out)
                 yield {
                     "family": family,
                     "start": start,
@@ -98,9 +104,18 @@ def fine_tuned(options, home):
                     "metric": metric,
                     "value": f"{metrics[metric]:.3f}",
                     "bicubic": f"{metrics['bicubic_psnr_y']:.3f}" if "psnr" in metric else "",
-                    **{key: made[key] for key in ("training time", "date", "device", "versions")},
+                    **{key: made.get(key, "") for key in KEYS},
                     "command": command,
                 }
+
+
+def evaluated(family, switches, model, out):
+    """The published model on the same test data, as it is: (the command, metrics, environment)."""
+    command = [f"recipes/{family}.py", *switches.split(), "--evaluate", model, "--out", str(out)]
+    if not (out / "evaluation.json").is_file():
+        subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL)
+    metrics = json.loads((out / "evaluation.json").read_text("utf-8"))["metrics"]
+    return " ".join(["python", *command]), metrics, environment()
 
 
 def tuned(options, home):
@@ -133,7 +148,7 @@ def main(options):
     for family in ("vae", "super_resolution"):
         values = {
             start: [float(r["value"]) for r in rows if (r["family"], r["start"]) == (family, start)]
-            for start in ("trained", "scratch")
+            for start in ("published", "trained", "scratch")
         }
         mean, low, high = table.difference(values["trained"], values["scratch"])
         averages = ", ".join(f"{start} {np.mean(v):.2f}" for start, v in values.items())
