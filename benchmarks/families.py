@@ -2,8 +2,8 @@
 
 Fine-tuning: `vae_mnist` goes on with 1,000 garments, and `edsr_baseline_x2` with quarters of three
 photographs of textures (a tenth of them tests), against the published nets as they are and the same
-nets from random weights with the same data and epochs; three seeds. Tuning: eight trials each. All are commands of the recipes, which
-are printed. 20 minutes on 2 cores:
+nets from random weights with the same data and epochs; three seeds. Tuning: eight trials each. All
+are commands of the recipes, which are printed. 20 minutes on 2 cores:
     python benchmarks/families.py --out benchmarks/families.csv
 A second start goes on where the first ended.
 """
