@@ -55,6 +55,7 @@ def _against(axis, name, scored):
         axis.plot(values, scores, "o", color="#4c7fd9")
         if min(values) > 0 and max(values) > 10 * min(values):
             axis.set_xscale("log")
+            axis.xaxis.set_minor_formatter("")  # between powers of ten there is no room for numbers
     else:
         words = sorted({_words(value) for value in values}, key=lambda w: (len(w), w))
         axis.plot([words.index(_words(v)) for v in values], scores, "o", color="#4c7fd9")
