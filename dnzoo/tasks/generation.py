@@ -31,8 +31,8 @@ class Generation(Task):
     monitor = "frechet_distance"
     curves = ("discriminator_loss", "generator_loss")
     caption = (
-        "Left half: pictures of random latents. Right half: for each of the first column of pairs "
-        "its nearest training picture."
+        "Left half: pictures of random latents. Right half: some of them, each followed by the "
+        "training picture that is nearest to it."
     )
 
     def __init__(self, data, config, classifier, conditional=False):

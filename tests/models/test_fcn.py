@@ -88,6 +88,10 @@ def test_cuts_of_the_paper_align(builder):
             kernel[kernel.shape[0] // 2, kernel.shape[1] // 2] = 1
             layer.set_weights([kernel, bias])
     ramp = np.broadcast_to(np.arange(256.0, dtype="float32"), (1, 256, 256))[..., None]
+    cuts = {fcn32s: {"cut_1": 19}, fcn16s: {"cut_16": 5, "cut_1": 27}}
+    cuts[fcn8s] = {"cut_16": 5, "cut_8": 9, "cut_1": 31}
+    for name, rows in cuts[builder].items():  # the numbers in the authors' files
+        assert model.get_layer(name).cropping == ((rows, 0), (rows, 0))
     nets = {fcn32s: 1, fcn16s: 2, fcn8s: 3}  # how many scores are added
     found = np.array(model(ramp))[0, 128, 64:192, 0] / nets[builder]
     assert np.abs(found - np.arange(64, 192)).max() < 1e-3
