@@ -91,8 +91,8 @@ np.savez(sys.argv[3], **{k: v.numpy() for k, v in outputs.items()})
 
 @slow
 @pytest.mark.parametrize("name", dnzoo.list_pretrained())
-def test_pretrained_are_served_without_keras_and_exported(tmp_path, name):
-    """Each published model: by a program without Keras and dnzoo, and in the three formats."""
+def test_pretrained_are_served_without_keras(tmp_path, name):
+    """By a program that can import neither Keras nor dnzoo; exports: benchmarks/exports.py."""
     model = dnzoo.load(name)
     parts = dnzoo.saving.served(model)
     inputs = list(exporting._sample(parts["serve"]).values())
@@ -110,8 +110,3 @@ def test_pretrained_are_served_without_keras_and_exported(tmp_path, name):
             )
             scale = max(float(keras.ops.max(keras.ops.abs(value))), 1e-6)
             assert np.abs(found[key] - np.asarray(value)).max() < 1e-4 * scale
-    for ending in (".onnx", ".tflite", ".xml"):
-        for signature in parts:
-            assert (
-                dnzoo.export(model, tmp_path / f"{signature}{ending}", signature=signature) < 1e-3
-            )
