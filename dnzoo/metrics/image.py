@@ -74,7 +74,7 @@ class SSIM(_ImageMetric):
     Example:
         >>> metric = SSIM(max_value=1.0)
         >>> metric.update_state(ops.ones((1, 16, 16, 1)), ops.ones((1, 16, 16, 1)))
-        >>> float(metric.result())
+        >>> round(float(metric.result()), 5)
         1.0
     """
 
@@ -89,7 +89,7 @@ class MultiScaleSSIM(_ImageMetric):
     Example:
         >>> metric = MultiScaleSSIM(max_value=1.0)
         >>> metric.update_state(ops.ones((1, 176, 176, 1)), ops.ones((1, 176, 176, 1)))
-        >>> float(metric.result())
+        >>> round(float(metric.result()), 5)
         1.0
     """
 

@@ -22,7 +22,7 @@ class MaskAP:
     Example:
         >>> metric, mask = MaskAP(), np.eye(4, dtype=bool)[None]
         >>> metric.update_state(mask, [0], mask, [0], [0.9])
-        >>> metric.result()["ap"]
+        >>> round(metric.result()["ap"], 6)
         1.0
     """
 
