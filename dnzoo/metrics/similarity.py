@@ -96,9 +96,10 @@ def _parts(y_true, y_pred, max_value):
             f"SSIM needs at least {WINDOW} rows and columns at every scale; got "
             f"{tuple(y_true.shape)}."
         )
+    a, b = (ops.cast(images, "float32") / max_value for images in (y_true, y_pred))
     # variances do not change with a shift, and lose less of float32's digits around zero
-    shift = 0.5
-    a, b = (ops.cast(images, "float32") / max_value - shift for images in (y_true, y_pred))
+    shift = ops.stop_gradient(ops.mean(0.5 * (a + b), axis=(1, 2), keepdims=True))
+    a, b = a - shift, b - shift
     mean_a, mean_b = _blur(a), _blur(b)
     variances = _blur(a * a) + _blur(b * b) - mean_a**2 - mean_b**2
     covariance = _blur(a * b) - mean_a * mean_b
