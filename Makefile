@@ -28,15 +28,15 @@ demo: $(INSTALLED)
 	@echo "    $(PYTHON) -m dnzoo predict runs/demo/saved_model PICTURE --out runs/demo/yours"
 
 test: $(INSTALLED)
-	@echo "Testing: 3 to 9 minutes on 2 cores."
+	@echo "Testing: 6 to 14 minutes on 2 cores."
 	@$(PYTHON) -m pytest
 
 test-all: $(INSTALLED_ALL)
-	@echo "Testing on TensorFlow, JAX and PyTorch: 8 to 18 minutes on 2 cores."
+	@echo "Testing on TensorFlow, JAX and PyTorch: 14 to 28 minutes on 2 cores."
 	@DNZOO_TEST_ALL=1 $(PYTHON) -m pytest
 
 test-rest: $(INSTALLED_ALL)
-	@echo "Testing what make test skipped: 4 to 10 minutes on 2 cores."
+	@echo "Testing what make test skipped: 6 to 14 minutes on 2 cores."
 	@DNZOO_TEST_ALL=rest $(PYTHON) -m pytest
 
 soak: $(INSTALLED)
