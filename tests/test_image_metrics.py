@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from dnzoo import metrics
+from dnzoo import losses, metrics
 from dnzoo.metrics import similarity
 from tests.conftest import child, has
 
@@ -66,6 +66,8 @@ def test_ms_ssim_equals_tensorflow(shape):
     metric = metrics.MultiScaleSSIM()
     metric.update_state(a, b)
     assert np.isclose(float(metric.result()), expected.mean(), atol=1e-5)
+    loss = losses.StructuralSimilarity(multi_scale=True)
+    assert np.isclose(float(loss(a, b)), 1 - expected.mean(), atol=1e-5)
 
 
 def test_equal_images():

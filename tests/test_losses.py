@@ -214,15 +214,6 @@ def test_losses_of_images(case):
     assert np.allclose(again(truth, guess), expected.mean(), rtol=1e-4)
 
 
-def test_multi_scale_loss():
-    tf = pytest.importorskip("tensorflow")
-    truth, guess = images(shape=(1, 176, 180, 1))
-    expected = 1 - tf.image.ssim_multiscale(truth, guess, 255).numpy()
-    assert np.allclose(
-        losses.StructuralSimilarity(multi_scale=True)(truth, guess), expected, atol=1e-5
-    )
-
-
 def test_perceptual_loss():
     """The distance of features, each map relative to the truth's; any encoder."""
     encoder = features("efficientnet_lite0", "imagenet")
