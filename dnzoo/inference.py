@@ -1,68 +1,71 @@
 """Use a trained model on images of one's own."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 
+from dnzoo import tiling
 from dnzoo.metrics import similarity
 
-TILE = 1024
-OVERLAP = 128
 PROBE = 64  # a size that every model takes
 
 
-def predict(model: keras.Model, image: np.ndarray) -> np.ndarray:
+def predict(
+    model: keras.Model,
+    image: np.ndarray,
+    tile: int | str | None = "auto",
+    out: np.ndarray | None = None,
+    finish: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> np.ndarray:
     """What a model puts out for one image of any size: logits of each pixel, or a larger picture.
 
-    Up to 1024 x 1024 pixels the image is computed whole; a larger one in tiles of that size that
-    overlap by 128 pixels and fade into each other. The model reads raw values, 0 to 255, if it
-    was saved by a recipe.
+    Large images are computed in tiles. Each brings the pixels around it that the model's receptive
+    field takes in, so that the result is that of the whole image, to float precision. With `image`
+    and `out` memory-mapped, memory does not grow with the image. A progress bar shows
+    on a terminal. The model reads raw values, 0 to 255, if it was saved by a recipe.
 
     Args:
         model: a `keras.Model` for images of any size, (N, H, W, C) -> (N, S H, S W, channels); S is
             1 for segmentation, the scale for super-resolution.
-        image: (H, W, C), any number type.
+        image: (H, W, C), any number type; anything with a shape that can be sliced.
+        tile: rows and columns of the image that are computed at once; "auto": as many as need
+            about 1 GB; None: all.
+        out: an array to write to, as a `numpy.memmap`; None: a new one in memory.
+        finish: what to do with each tile's output, (h, w, channels) -> (h, w, ...), as
+            `dnzoo.inference.classes`, which makes 1 byte of all logits of a pixel.
 
     Returns:
-        (S H, S W, channels) float32.
+        `out`: (S H, S W, channels) float32, or what `finish` makes of it.
 
     Raises:
-        ValueError: for an image of another shape than the model reads, or a model that does not
-            put out an image.
+        ValueError: for an image of another shape than the model reads, a model that does not put
+            out an image, an `out` of another shape; or where tiles are needed, for a model that
+            looks at the whole image, with the name of the layer that does.
 
     Example:
         >>> from dnzoo import unet
         >>> predict(unet((None, None, 3), filters=(4, 8)), np.zeros((33, 47, 3))).shape
         (33, 47, 2)
     """
-    factor = scale(model)
-    image = np.asarray(image, "float32")
-    wanted = model.input_shape[1:]
-    if image.ndim != 3 or any(w not in (None, n) for w, n in zip(wanted, image.shape)):
-        raise ValueError(
-            f"{model.name} reads images of shape {wanted} (None: any); got {image.shape}."
-        )
-    height, width = image.shape[:2]
-    if max(height, width) <= TILE:
-        return _output(model, image)
-    total = np.zeros((factor * height, factor * width, model.output_shape[-1]), "float32")
-    weight = np.zeros((factor * height, factor * width, 1), "float32")
-    for top in _starts(height):
-        for left in _starts(width):
-            output = _output(model, image[top : top + TILE, left : left + TILE])
-            rows, columns = output.shape[:2]
-            window = np.s_[factor * top :, factor * left :]
-            fade = _fade((rows, columns), factor * OVERLAP)
-            total[window][:rows, :columns] += output * fade
-            weight[window][:rows, :columns] += fade
-    return total / weight
+    scale(model)
+    return _tiled(
+        model, image, tile, out, None, lambda output, _: finish(output) if finish else output
+    )
 
 
-def upscale(model: keras.Model, image: np.ndarray) -> np.ndarray:
-    """A picture enlarged by a model for super-resolution.
+def upscale(
+    model: keras.Model,
+    image: np.ndarray,
+    tile: int | str | None = "auto",
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    """A picture enlarged by a model for super-resolution, in tiles as `predict`.
 
     Args:
         model: reads and writes RGB, or Y alone: colour is enlarged bicubically then.
         image: (H, W, 3) uint8.
+        tile, out: as for `predict`.
 
     Returns:
         (scale H, scale W, 3) uint8.
@@ -72,19 +75,55 @@ def upscale(model: keras.Model, image: np.ndarray) -> np.ndarray:
     """
     from PIL import Image
 
-    image, factor = np.asarray(image), scale(model)
+    factor = scale(model)
     if image.dtype != "uint8" or image.ndim != 3 or image.shape[-1] != 3 or factor == 1:
         raise ValueError(
             f"upscale takes a model that enlarges and an (H, W, 3) uint8 image; got {model.name}, "
             f"which enlarges by {factor}, and {image.shape} {image.dtype}."
         )
-    if model.input_shape[-1] == 3:
-        return predict(model, image).round().clip(0, 255).astype("uint8")
-    height, width = (factor * size for size in image.shape[:2])
-    large = np.array(Image.fromarray(image).resize((width, height), Image.BICUBIC))
-    # what Y gains over the bicubic one's, all three colours gain: Cb and Cr stay
-    gain = predict(model, similarity.luma(image)) - similarity.luma(large)
-    return (large + gain * 255 / 219).round().clip(0, 255).astype("uint8")
+
+    def in_colour(y, given):
+        if y.shape[-1] == 3:
+            return y.round().clip(0, 255).astype("uint8")
+        large = np.array(Image.fromarray(given).resize(y.shape[1::-1], Image.BICUBIC))
+        # what Y gains over the bicubic one's, all three colours gain: Cb and Cr stay
+        gain = y - similarity.luma(large)
+        return (large + gain * 255 / 219).round().clip(0, 255).astype("uint8")
+
+    prepare = similarity.luma if model.input_shape[-1] == 1 else None
+    return _tiled(model, image, tile, out, prepare, in_colour)
+
+
+def _tiled(model, image, tile, out, prepare, finish):
+    """`finish(output, part of the image)` of each tile, put together."""
+    image = image if hasattr(image, "shape") else np.asarray(image)
+    wanted = model.input_shape[1:]
+    given = (*image.shape[:2], 1) if prepare else tuple(image.shape)
+    if len(given) != 3 or any(w not in (None, n) for w, n in zip(wanted, given)):
+        raise ValueError(f"{model.name} reads images of shape {wanted} (None: any); got {given}.")
+    parts = tiling.tiles(model, given, tile)
+    for rows, columns in _progress(parts):
+        pixels = np.asarray(image[rows.given, columns.given])
+        output = model.predict_on_batch((prepare or np.asarray)(pixels)[None].astype("float32"))
+        output = keras.ops.convert_to_numpy(output)[0].astype("float32", copy=False)
+        made = finish(output, pixels)
+        if len(parts) == 1 and out is None:
+            return made
+        shape = (*(last.place.stop or n for last, n in zip(parts[-1], made.shape)), *made.shape[2:])
+        if out is None:
+            out = np.empty(shape, made.dtype)
+        if tuple(out.shape) != shape:
+            raise ValueError(f"out must have the shape {shape}; got {tuple(out.shape)}.")
+        out[rows.place, columns.place] = made[rows.kept, columns.kept]
+    return out
+
+
+def _progress(parts):
+    from rich import console, progress
+
+    terminal = console.Console(stderr=True)
+    silent = len(parts) == 1 or not terminal.is_terminal
+    return progress.track(parts, "Tiles", console=terminal, transient=True, disable=silent)
 
 
 def scale(model):
@@ -101,23 +140,6 @@ def scale(model):
         if factor == 1 or out == tuple(factor * size for size in sizes):
             return factor
     raise ValueError(f"{model.name} does not put out an image for an image.")
-
-
-def _output(model, image):
-    return keras.ops.convert_to_numpy(model.predict_on_batch(image[None]))[0]
-
-
-def _starts(size):
-    last = max(size - TILE, 0)
-    return [*range(0, last, TILE - OVERLAP), last]
-
-
-def _fade(shape, overlap):
-    def ramp(size):
-        edge = np.minimum(np.arange(size), np.arange(size)[::-1]) + 1
-        return np.minimum(edge / overlap, 1).astype("float32")
-
-    return (ramp(shape[0])[:, None] * ramp(shape[1])[None, :])[..., None]
 
 
 def predict_masks(

@@ -4,9 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dnzoo import drawing, files, heads, inference
-
-IMAGE_TYPES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+from dnzoo import drawing, files, heads, image_files, inference
 
 
 def kind(model):
@@ -31,6 +29,9 @@ def predict_files(model, source, out, palette=None, boxes=None, count=64, seed=0
     * super-resolution: `<name>_x<scale>.png`, the larger picture;
     * masks of objects in boxes: `<name>_mask.png` (a number for each box) and `<name>_overlay.png`;
     * generators: `samples.png`, a sheet; they read no image.
+
+    A TIFF of more than 67 million pixels stays on disk: `<name>_mask.tif` or `<name>_x<scale>.tif`
+    is written tile by tile, and no overlay.
 
     Args:
         model: a model of dnzoo's.
@@ -58,8 +59,14 @@ def predict_files(model, source, out, palette=None, boxes=None, count=64, seed=0
     if boxes is not None and action != "mask":
         raise ValueError(f"boxes are for models that mask objects; {model.name} does not.")
     written = []
-    for path in images(source):
-        for ending, picture in _results(action, model, path, palette, boxes).items():
+    for path in image_files.find(source):
+        image = image_files.read(
+            path, 3 if action in ("enlarge", "mask") else model.input_shape[-1]
+        )
+        if isinstance(image, np.memmap) and action != "mask":
+            written.append(_map(action, model, image, out / path.stem, palette))
+            continue
+        for ending, picture in _results(action, model, image, palette, boxes).items():
             written.append(_write(out / f"{path.stem}_{ending}.png", picture))
     return written
 
@@ -71,25 +78,46 @@ def _pixels(model, pictures):
     return pictures if pictures.max() > 1.5 else (pictures + 1) * 127.5
 
 
-def _results(action, model, path, palette, boxes):
+def _results(action, model, image, palette, boxes):
     from PIL import Image
 
-    from dnzoo.data import segmentation
-
     if action == "enlarge":
-        larger = inference.upscale(model, read(path, 3))
-        return {f"x{inference.scale(model)}": Image.fromarray(larger)}
+        return {f"x{inference.scale(model)}": Image.fromarray(inference.upscale(model, image))}
     if action == "mask":
-        return _masks(model, read(path, 3), palette, boxes)
-    image = read(path, model.input_shape[-1])
-    colours = palette or segmentation.palette(max(model.output_shape[-1], 2))
-    colours = np.array(colours, "uint8")
-    threshold = 0.0 if heads.has_logits(model) else 0.5
-    mask = inference.classes(inference.predict(model, image), threshold)
+        return _masks(model, image, palette, boxes)
+    mask = inference.predict(model, image, finish=_classes(model))
+    colours = _colours(model, palette)
     return {
         "mask": drawing.paletted(mask, colours),
         "overlay": drawing.overlay(image, mask, colours),
     }
+
+
+def _map(action, model, image, stem, palette):
+    """The result for an image on disk, on disk: classes or the larger picture, as TIFF."""
+    if action == "segment":
+        path = stem.with_name(f"{stem.name}_mask.tif")
+        with files.new_file(path) as partial:
+            out = image_files.create(partial, image.shape[:2], _colours(model, palette))
+            inference.predict(model, image, out=out, finish=_classes(model)).flush()
+        return path
+    factor = inference.scale(model)
+    path = stem.with_name(f"{stem.name}_x{factor}.tif")
+    with files.new_file(path) as partial:
+        out = image_files.create(partial, (*(factor * n for n in image.shape[:2]), 3))
+        inference.upscale(model, image, out=out).flush()
+    return path
+
+
+def _classes(model):
+    threshold = 0.0 if heads.has_logits(model) else 0.5
+    return lambda output: inference.classes(output, threshold)
+
+
+def _colours(model, palette):
+    from dnzoo.data import segmentation
+
+    return np.array(palette or segmentation.palette(max(model.output_shape[-1], 2)), "uint8")
 
 
 def _masks(model, image, palette, boxes):
@@ -118,36 +146,3 @@ def _write(path, picture):
     with files.new_file(path) as partial:
         picture.save(partial)
     return path
-
-
-def images(source):
-    """The image files that a path names, one or a folder of them.
-
-    Raises:
-        FileNotFoundError: when there is none.
-    """
-    source = Path(source)
-    if source.is_file():
-        return [source]
-    found = sorted(p for p in source.glob("*") if p.suffix.lower() in IMAGE_TYPES)
-    if not found:
-        raise FileNotFoundError(f"{source} is neither an image nor a folder with images.")
-    return found
-
-
-def read(path, channels):
-    """An image as (H, W, channels) uint8, 1 or 3 channels, upright.
-
-    Raises:
-        ValueError: when it can't be read, or for another number of channels.
-    """
-    from PIL import Image, ImageOps
-
-    if channels not in (1, 3):
-        raise ValueError(f"the model reads {channels} channels: use dnzoo.predict with an array.")
-    try:
-        with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file).convert("L" if channels == 1 else "RGB")
-    except OSError as error:
-        raise ValueError(f"{path} can't be read as an image ({error}).") from error
-    return np.array(image).reshape(image.height, image.width, channels)

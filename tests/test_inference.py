@@ -5,7 +5,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dnzoo import inference, predict, prediction, save, unet
+from dnzoo import (
+    edsr,
+    espcn,
+    image_files,
+    inference,
+    predict,
+    prediction,
+    save,
+    tiling,
+    unet,
+)
+from dnzoo.analysis.graph import trace
+from dnzoo.analysis.kinds import ATOMS
+from dnzoo.analysis.memory import prediction_memory
 from tests.conftest import child
 
 
@@ -19,16 +32,94 @@ def photograph(height, width):
     return rng.integers(0, 256, (height, width, 3)).astype("uint8")
 
 
-def test_tiles_come_near_the_whole(model, monkeypatch):
-    """Away from borders the net sees 18 pixels; tiles that fade over 32 differ by a blend of borders."""
-    image = photograph(100, 150)
-    whole = predict(model, image)
-    monkeypatch.setattr(inference, "TILE", 64)
-    monkeypatch.setattr(inference, "OVERLAP", 32)
+MODELS = {
+    "same": lambda: unet((None, None, 3), filters=(4, 8, 16)),
+    "valid": lambda: unet((None, None, 3), filters=(4, 8, 16), padding="valid"),
+    "bilinear": lambda: unet((None, None, 3), filters=(4, 8), upsampling="bilinear"),
+    "carafe": lambda: unet((None, None, 3), filters=(4, 8), upsampling="carafe"),
+    "espcn": lambda: espcn((None, None, 3), scale=3),
+    "edsr": lambda: edsr((None, None, 3), filters=4, blocks=2),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "tile"),
+    [
+        ("same", (101, 150), 72),
+        ("same", (96, 40), 72),
+        ("valid", (132, 156), 92),
+        ("bilinear", (101, 87), 48),
+        ("carafe", (64, 87), 52),
+        ("espcn", (41, 60), 17),
+        ("edsr", (41, 60), 40),
+    ],
+)
+def test_tiles_are_the_whole(name, shape, tile):
+    net, image = MODELS[name](), photograph(*shape)
+    whole = predict(net, image, tile=None)
+    assert len(tiling.tiles(net, image.shape, tile)) > 1
+    tiled = predict(net, image, tile=tile)
+    assert tiled.shape == whole.shape
+    assert np.abs(tiled - whole).max() < 1e-5 * np.abs(whole).max()
+    assert np.abs(tiled - whole[::-1]).max() > 1e-3 * np.abs(whole).max()
+
+
+def test_auto_keeps_to_its_memory(model, monkeypatch):
+    monkeypatch.setattr(tiling, "PROBE", 32)
+    image = photograph(200, 60)
+    assert tiling.tiles(model, image.shape) is tiling.WHOLE
+    monkeypatch.setattr(tiling, "MEMORY", 2**18)
+    held = [prediction_memory(trace(model, (size, 60, 3), ATOMS)) for size in (60, 120)]
+    rows = tiling.tiles(model, (201, 60, 3))[0][0].given.stop
+    assert held[0] < 2**18 < held[1] and 48 < rows < 120
     tiled = predict(model, image)
-    assert tiled.shape == whole.shape == (100, 150, 3)
-    assert np.abs(tiled - whole).mean() < 0.05 * np.abs(whole).mean()
-    assert (tiled.argmax(-1) == whole.argmax(-1)).mean() > 0.97
+    assert np.array_equal(
+        tiled.argmax(-1), predict(model, image, tile=None, finish=inference.classes)
+    )
+
+
+def test_what_sees_the_whole_image_is_refused(model):
+    image = keras.Input((None, None, 3))
+    net = keras.Model(image, keras.layers.GroupNormalization(3, name="all")(image))
+    assert predict(net, np.ones((40, 40, 3)), tile=40).shape == (40, 40, 3)
+    with pytest.raises(ValueError, match="all looks at the whole image"):
+        predict(net, np.ones((80, 40, 3)), tile=40)
+    with pytest.raises(ValueError, match="Take twice as many"):
+        predict(model, np.ones((80, 80, 3)), tile=16)
+    with pytest.raises(ValueError, match=r"tile must be .* got 0"):
+        predict(model, np.ones((80, 80, 3)), tile=0)
+    with pytest.raises(ValueError, match=r"out must have the shape \(8, 8, 3\); got \(4, 4, 3\)"):
+        predict(model, np.ones((8, 8, 3)), out=np.zeros((4, 4, 3)))
+
+
+def test_upscale_in_tiles():
+    image = photograph(40, 50)
+    for channels in (1, 3):
+        net = espcn((None, None, channels), scale=2)
+        whole, tiled = (inference.upscale(net, image, tile=size) for size in (None, 24))
+        assert np.abs(whole.astype(int) - tiled).max() <= 1
+        assert channels == 3 or whole.std() > 10
+
+
+def test_files_larger_than_memory(model, saved, tmp_path, monkeypatch):
+    """A tiled, compressed TIFF is read from disk, and the result written there."""
+    tifffile = pytest.importorskip("tifffile")
+    monkeypatch.setattr(image_files, "LARGE", 1000)
+    image, source = photograph(100, 90), tmp_path / "large.tif"
+    tifffile.imwrite(source, image, tile=(32, 32), compression="deflate")
+    monkeypatch.setattr(tiling, "MEMORY", 2**18)
+    monkeypatch.setattr(tiling, "PROBE", 32)
+    [path] = prediction.predict_files(model, source, tmp_path, [(0, 0, 0), (9, 8, 7), (1, 2, 3)])
+    assert path == tmp_path / "large_mask.tif"
+    with Image.open(path) as mask:
+        assert mask.getpalette()[3:6] == [9, 8, 7]
+        assert np.array_equal(np.array(mask), inference.classes(predict(model, image, tile=None)))
+    [path] = prediction.predict_files(edsr(filters=4, blocks=1), source, tmp_path)
+    assert path.name == "large_x2.tif" and Image.open(path).size == (180, 200)
+    for wrong in (image[..., 0], image.astype("uint16")):
+        tifffile.imwrite(source, wrong)
+        with pytest.raises(ValueError, match=r"the model reads \(H, W, 3\) uint8"):
+            prediction.predict_files(model, source, tmp_path)
 
 
 def test_wrong_shape(model):

@@ -51,6 +51,18 @@ def training_memory(model, graph, optimizer_slots) -> int:
     return weights + trained * (1 + optimizer_slots) + batch + _most_held(graph)
 
 
+def prediction_memory(graph) -> int:
+    """The most bytes of activations that are held at once when a model only predicts."""
+    last_read = {x.number: place for place, node in enumerate(graph.nodes) for x in node.inputs}
+    live = most = sum(map(size_in_bytes, graph.inputs))
+    for place, node in enumerate(graph.nodes):
+        live += sum(map(size_in_bytes, node.outputs))
+        most = max(most, live)
+        done = {x.number: x for x in node.inputs if last_read[x.number] == place}
+        live -= sum(map(size_in_bytes, done.values()))
+    return most
+
+
 def _most_held(graph):
     numbers = {x.number for x in graph.inputs}
     last_read, kept = {}, {}

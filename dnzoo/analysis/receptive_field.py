@@ -66,6 +66,12 @@ def receptive_field(model, input_shape=None) -> ReceptiveField:
 
 def seen(graph, axis, low, high):
     """The input rows that output rows `low` to `high` see, and the layers that see all of them."""
+    wanted, blocked = needed(graph, axis, low, high)
+    return wanted.get(graph.inputs[0].number, NOTHING), blocked
+
+
+def needed(graph, axis, low, high):
+    """What output rows `low` to `high` need: {tensor's number: rows}, and the layers that need all."""
     wanted = {graph.outputs[0].number: (low, high)}
     blocked = []
     for node in reversed(graph.nodes):
@@ -84,7 +90,33 @@ def seen(graph, axis, low, high):
             elif wanted.get(tensor.number) != WHOLE:
                 known = [wanted[tensor.number]] if tensor.number in wanted else []
                 wanted[tensor.number] = _hull([interval, *known])
-    return wanted.get(graph.inputs[0].number, NOTHING), blocked
+    return wanted, blocked
+
+
+def alignment(graph, axis):
+    """(rows in, rows out): the least shift of both under which every layer does the same again.
+
+    That is the product of the strides, or None where a layer sees all, or sizes inside are no
+    fixed fractions of the image's.
+    """
+    found = []
+    for period in range(1, PERIODS + 1):
+        for row in range(len(found), max(3 * period, 64)):
+            wanted, blocked = needed(graph, axis, row, row)
+            if blocked:
+                return None
+            found.append({number: ends for number, ends in wanted.items() if ends is not NOTHING})
+        shift = {number: found[period][number][0] - low for number, (low, _) in found[0].items()}
+        if all(
+            later
+            == {
+                number: (low + shift[number], high + shift[number])
+                for number, (low, high) in first.items()
+            }
+            for first, later in zip(found, found[period:])
+        ):
+            return shift[graph.inputs[0].number], period
+    return None
 
 
 def _hull(intervals):
