@@ -13,11 +13,14 @@ GlobalAveragePooling2D GlobalMaxPooling2D GroupNormalization InputLayer LayerNor
 LeakyReLU MaxPooling2D Maximum Multiply Normalization PReLU ReLU Rescaling Reshape Resizing
 SeparableConv2D Softmax SpatialDropout2D Subtract UpSampling2D ZeroPadding2D""".split()
 MODULES = ("keras.initializers", "keras.regularizers", "keras.constraints")
-OPERATIONS = ("keras.src.ops.numpy", "keras.src.ops.nn", "keras.src.ops.math")
+OPERATIONS = tuple(
+    f"keras.src.{name}" for name in ("ops.math", "ops.nn", "ops.numpy", "activations.activations")
+)
 MARKS = ("__keras_tensor__", "__slice__", "__ellipsis__", "__tuple__")
 OTHERS = {
     ("keras", "DTypePolicy"),
     ("keras", "Sequential"),
+    ("keras.src.ops.core", "Cast"),
     ("keras", "Functional"),
     ("keras.models", "Functional"),
     ("keras.src.models.functional", "Functional"),

@@ -7,11 +7,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from dnzoo import files, saving
+from dnzoo import deploying, files, saving
 
 ENDINGS = {"onnx": ".onnx", "litert": ".tflite", "openvino": ".xml"}
 SIZE = 64  # of what is free in a model's input, for the comparison
-TOLERANCE = 1e-3  # of the largest output
+TOLERANCES = {"float32": 1e-3, "int8": 0.1}  # of the largest output
 
 
 def export(
@@ -19,25 +19,30 @@ def export(
     path: str | Path,
     format: str | None = None,
     signature: str = "serve",
-    tolerance: float = TOLERANCE,
+    weights: str = "float32",
+    tolerance: float | None = None,
 ) -> float:
     """Write a model for ONNX Runtime, LiteRT or OpenVINO, once the runtime gives what Keras gives.
 
-    Sizes that are free in the model stay free. The inputs keep their meaning and order; pixels are
-    float32, channels last.
+    Batch normalisation is folded away first, as by `deploy`. Sizes that are free in the model stay
+    free; `deploy` can fix them, which some runtimes reward. The inputs keep their meaning and
+    order; pixels are float32, channels last.
 
     Args:
         model: as for `save`: a functional model, a `VAE` or a `GAN`.
         path: the file to write: `.onnx`, `.tflite`, or `.xml` (OpenVINO writes a `.bin` beside it).
         format: "onnx", "litert" or "openvino"; None: by the ending of `path`.
         signature: which part: "serve", or "decode" for a VAE's decoder.
-        tolerance: how far the runtime's outputs may be off, as a share of the largest.
+        weights: "float32"; or "int8", for LiteRT: a fourth of the size, products of integers, and
+            outputs that are a few percent off.
+        tolerance: how far the runtime's outputs may be off, as a share of the largest; None: 1e-3,
+            or 0.1 with "int8".
 
     Returns:
         How far they are off on random inputs, as such a share.
 
     Raises:
-        ValueError: for another format, ending or signature, or on another backend than TensorFlow.
+        ValueError: for another format, ending, signature or weights, or on another backend than TensorFlow.
         ImportError: when a package is missing; the message names the extra.
         RuntimeError: when outputs differ by more; nothing is written then.
         OSError: when the disk is full or read-only.
@@ -53,6 +58,9 @@ def export(
     parts = saving.served(model)
     if signature not in parts:
         raise ValueError(f"signature must be one of {', '.join(parts)}; got {signature!r}.")
+    if weights not in TOLERANCES or (weights == "int8" and format != "litert"):
+        raise ValueError(f'weights must be "float32", or "int8" for LiteRT; got {weights!r}.')
+    tolerance = TOLERANCES[weights] if tolerance is None else tolerance
     run = {"onnx": _onnx, "litert": _litert, "openvino": _openvino}[format]
     inputs = _sample(parts[signature])
     given = list(inputs.values())
@@ -62,7 +70,9 @@ def export(
         with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
             partial = Path(folder, path.name)
             try:
-                _convert(parts[signature], partial, format)
+                deployed = deploying.deploy(parts[signature], "float32")
+                deployed(given if len(given) > 1 else given[0])  # Keras exports what was called
+                _convert(deployed, partial, format, weights)
                 found = run(str(partial), inputs)
             except ModuleNotFoundError as error:
                 raise ImportError(
@@ -79,9 +89,10 @@ def export(
     return off
 
 
-def _convert(model, path, format):
+def _convert(model, path, format, weights):
     if format != "openvino":
-        model.export(str(path), format=format, verbose=False)
+        settings = {"optimizations": ["DEFAULT"]} if weights == "int8" else {}
+        model.export(str(path), format=format, verbose=False, **settings)
         return
     import openvino
 

@@ -33,6 +33,16 @@ def test_export(tmp_path, name, ending):
     assert {path.name for path in tmp_path.iterdir()} == files
 
 
+def test_weights_in_a_byte(tmp_path):
+    model = dnzoo.unet((None, None, 3), filters=(16, 32))
+    dnzoo.export(model, tmp_path / "a.tflite")
+    off = dnzoo.export(model, tmp_path / "b.tflite", weights="int8")
+    sizes = [(tmp_path / name).stat().st_size for name in ("a.tflite", "b.tflite")]
+    assert 1e-4 < off < 0.1 and sizes[1] < 0.5 * sizes[0]
+    with pytest.raises(ValueError, match='or "int8" for LiteRT'):
+        dnzoo.export(model, tmp_path / "a.onnx", weights="int8")
+
+
 def test_the_decoder_alone(tmp_path):
     model = MODELS["vae"]()
     assert dnzoo.export(model, tmp_path / "decoder.onnx", signature="decode") < 1e-4

@@ -52,8 +52,12 @@ def trace(model, input_shape=None, atoms=(), batch=1):
     Raises:
         ValueError: when the shape can't be used, or is needed and missing.
     """
-    tensors = _inputs(model, input_shape, batch)
-    inputs = [tensors] if isinstance(tensors, keras.KerasTensor) else list(tensors)
+    return trace_tensors(model, _inputs(model, input_shape, batch), atoms)
+
+
+def trace_tensors(model, tensors, atoms=()):
+    """As `trace`, for symbolic tensors of any shapes and types in the structure the model takes."""
+    inputs = keras.tree.flatten(tensors)
     tracer = _Tracer(atoms)
     outputs = keras.tree.flatten(model(tensors))
     for node in _between({id(x) for x in inputs}, outputs):
@@ -104,7 +108,7 @@ class _Tracer:
 
     def add(self, node, path):
         operation, arguments = node.operation, node.arguments
-        while isinstance(operation, keras.layers.Wrapper):
+        while isinstance(operation, keras.layers.Wrapper) and not self._is_whole(operation):
             path, operation = (*path, operation.name), operation.layer
         if self._is_whole(operation):
             inputs = [self.tensor(x) for x in arguments.keras_tensors]
@@ -125,8 +129,8 @@ class _Tracer:
             self.known[id(symbolic)] = (symbolic, self.tensor(found))
 
     def _is_whole(self, operation):
-        if isinstance(operation, keras.Model):
-            return False
+        if isinstance(operation, (keras.Model, keras.layers.Wrapper)):
+            return isinstance(operation, self.atoms)
         if not isinstance(operation, keras.layers.Layer) or isinstance(operation, self.atoms):
             return True
         module = type(operation).__module__
