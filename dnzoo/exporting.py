@@ -91,7 +91,9 @@ def export(
 
 def _convert(model, path, format, weights):
     if format != "openvino":
-        settings = {"optimizations": ["DEFAULT"]} if weights == "int8" else {}
+        import tensorflow as tf
+
+        settings = {"optimizations": [tf.lite.Optimize.DEFAULT]} if weights == "int8" else {}
         model.export(str(path), format=format, verbose=False, **settings)
         return
     import openvino
