@@ -79,6 +79,8 @@ class Config:
         """AdamW with the schedule, for a stage of so many steps."""
         import keras
 
+        from dnzoo.training.optimizers import Adam
+
         rate, warmup = stage.learning_rate, self.warmup
         schedules = keras.optimizers.schedules
         if self.schedule == "cosine":
@@ -90,7 +92,7 @@ class Config:
             )
         elif warmup:
             rate = schedules.PolynomialDecay(0.0, warmup, rate, power=1.0)
-        optimizer = keras.optimizers.AdamW(rate, beta_1=self.beta_1, weight_decay=self.weight_decay)
+        optimizer = Adam(rate, beta_1=self.beta_1, weight_decay=self.weight_decay)
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         return optimizer
 
