@@ -51,7 +51,8 @@ class Config:
     patience: int = 0
     """Stop after so many epochs without a better validation score; 0: never."""
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
-    """auto: mixed_bfloat16 on a GPU or TPU, float32 on a CPU. Models are saved in float32."""
+    """auto: mixed_bfloat16 on a GPU or TPU, and on a CPU with AMX or AVX512-BF16; else float32. Models are
+    saved in float32."""
     distribute: Literal["auto", "none", "mirrored", "tpu"] = "auto"
     """auto: all GPUs, if there are several; mirrored: all devices. The batch is shared by them."""
     seed: int = 0
