@@ -70,7 +70,7 @@ class Contestant:
             stdout=subprocess.PIPE,
             stderr=open(Path(folder, "errors"), "w"),  # noqa: SIM115
         )
-        self.said, self.steps = self._answer(folder), 1
+        self.said, self.steps = self._answer(folder), 0
 
     def _answer(self, folder=None):
         for line in self.process.stdout:
@@ -81,11 +81,11 @@ class Contestant:
 
     def turn(self):
         """Run for a while; the first turn only finds out how many steps that are."""
-        self._tell({"steps": self.steps})
+        self._tell({"steps": self.steps or 1})
         ms = self._answer()["ms"]
-        if self.steps > 1 or ms > 1000 * SECONDS:
+        if self.steps:
             self.times.append(ms)
-        self.steps = max(2, min(500, round(1000 * SECONDS / ms)))
+        self.steps = max(1, min(500, round(1000 * SECONDS / ms)))
 
     def end(self):
         """The process's peak memory, in MB."""

@@ -183,6 +183,7 @@ class VAE(keras.Model):
         noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=self.seeds)
         pixels = self.decoder(mean + ops.exp(0.5 * log_variance) * noise)
         kl = 0.5 * ops.sum(mean**2 + ops.exp(log_variance) - 1 - log_variance, axis=-1)
+        images = ops.cast(images, "float32")
         each = ops.binary_crossentropy(images, pixels, from_logits=True)
         self.add_loss(ops.mean(ops.sum(each, axis=(1, 2, 3)) + kl))
         return pixels

@@ -23,7 +23,9 @@ data = segmentation.SegmentationData(
     {"train": arrays("train", 24), "validation": arrays("validation", 6), "test": arrays("test", 6)},
 )
 out, stop = sys.argv[1], int(sys.argv[2])
-config = training.Config(data="scenes", out=out, epochs=2, batch_size=8, seed=3)
+config = training.Config(
+    data="scenes", out=out, epochs=2, batch_size=8, seed=3, precision="float32"
+)
 
 def build():
     return dnzoo.unet((None, None, 3), classes=11, filters=(4, 8), dropout=0.2, include_preprocessing=True)

@@ -29,6 +29,7 @@ class Config(training.Config):
     out: str = "unused"
     epochs: int = 2
     batch_size: int = 4
+    precision: str = "float32"
     learning_rate: float = 1e-3
 
 def split(name, count):
@@ -114,3 +115,23 @@ def test_the_last_batch_is_shared_evenly(small_scenes):
     images, masks = map(np.asarray, last)
     assert images.shape[0] == masks.shape[0] == 2
     assert (masks[0] != 255).all() and (masks[1] == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("flags", "policy"),
+    [
+        ("fpu avx2 avx512f", "float32"),
+        ("fpu avx512_bf16", "mixed_bfloat16"),
+        ("fpu amx_bf16 amx_tile", "mixed_bfloat16"),
+        (None, "float32"),
+    ],
+)
+def test_auto_takes_bfloat16_where_the_cpu_multiplies_it(flags, policy, tmp_path, monkeypatch):
+    file = tmp_path / "cpuinfo"
+    if flags:
+        file.write_text(f"processor : 0\nflags : {flags}\n")
+    found = devices._cpu_has_bfloat16(file)
+    monkeypatch.setattr(devices, "_cpu_has_bfloat16", lambda: found)
+    monkeypatch.setattr(devices, "accelerated", lambda: False)
+    assert devices.precision("auto") == policy
+    assert devices.precision("float32") == "float32"

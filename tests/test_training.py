@@ -23,6 +23,7 @@ class Config(training.Config):
     epochs: int = 3
     batch_size: int = 8
     seed: int = 1
+    precision: str = "float32"
 
 
 def build():
