@@ -53,18 +53,12 @@ class Options:
 class Contestant:
     """A child process that has set itself up."""
 
-    def __init__(self, work, action, framework, precision, folder, options):
-        self.name, self.times = framework, []
-        env = {
-            **os.environ,
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-            "SPEED_DEVICE": options.device,
-            "SPEED_STARTED": str(time.time()),
-        }
-        command = [sys.executable, "benchmarks/speed_child.py", work, action, framework, precision]
+    def __init__(self, name, command, folder, **env):
+        self.name, self.times = name, []
+        env = {"TF_CPP_MIN_LOG_LEVEL": "3", "SPEED_STARTED": str(time.time()), **env}
         self.process = subprocess.Popen(
-            [*command, str(folder)],
-            env=env,
+            [sys.executable, *command],
+            env={**os.environ, **env},
             text=True,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -108,7 +102,16 @@ def measure(work, action, precision, folder, options):
             name for name in names if name.startswith(("dnzoo", "PyTorch")) and " to " not in name
         ]
     names = [name for name in names if precision in PRECISIONS.get(name, ("float32", "bf16"))]
-    contestants = [Contestant(work, action, name, precision, folder, options) for name in names]
+    script, place = "benchmarks/speed_child.py", str(folder)
+    contestants = [
+        Contestant(
+            name,
+            [script, work, action, name, precision, place],
+            folder,
+            SPEED_DEVICE=options.device,
+        )
+        for name in names
+    ]
     off = _compare(work, contestants, action, precision, folder)
     for _ in range(options.turns + 1):
         for contestant in contestants:

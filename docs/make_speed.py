@@ -3,6 +3,7 @@ python docs/make_speed.py
 """
 
 import csv
+import statistics
 from pathlib import Path
 
 from dnzoo import files
@@ -116,6 +117,48 @@ def profile():
     return table(["", "ms", *columns], body)
 
 
+def levers():
+    rows = read("levers")
+    found = {(row["precision"], row["change"]): row for row in rows}
+    body = [
+        [
+            change,
+            f"{found['mixed_bfloat16', change]['ratio']}",
+            f"{found['float32', change]['ratio']}",
+            "" if row["beside"] == "as it is" else row["beside"],
+        ]
+        for (kind, change), row in found.items()
+        if kind == "float32"
+    ]
+    return table(["change", "bfloat16, ratio", "float32, ratio", "beside"], body)
+
+
+def precision():
+    rows = read("precision")
+    seeds = sorted({row["seed"] for row in rows})
+    found = {(row["seed"], row["precision"]): row for row in rows}
+    body = []
+    for kind in ("float32", "mixed_bfloat16"):
+        values = [found[seed, kind]["test_mean_iou"] for seed in seeds]
+        mean = statistics.mean(map(float, values))
+        body.append([kind, *values, f"{mean:.4f}", f"{statistics.stdev(map(float, values)):.4f}"])
+    return table(["test mean IoU", *(f"seed {s}" for s in seeds), "mean", "deviation"], body)
+
+
+def any_size():
+    head = [
+        "model",
+        "rows and columns",
+        "seconds",
+        "ns a pixel",
+        "tiles of",
+        "computed",
+        "peak, GB",
+    ]
+    keys = ("model", "size", "seconds", "ns_per_pixel", "tile", "computed_share", "peak_gb")
+    return table(head, [[row[key] for key in keys] for row in read("any_size")])
+
+
 def plain(name, columns):
     return table(list(columns), [[row[key] for key in columns.values()] for row in read(name)])
 
@@ -174,9 +217,15 @@ The last columns are the 18 convolutions of 3 x 3, each alone on both cores.
 
 * The convolutions alone, one after the other and nothing else done, take most of a step. TensorFlow 2.21 carries oneDNN 3.7 on a thread pool, PyTorch 2.13 oneDNN 3.12 on OpenMP: the same kernels, of which the
   second get more out of two cores, above all in the filter gradient. That TensorFlow's step is still shorter than PyTorch's is because two kernels run side by side, and because the rest is small.
-* What was tried, of the step in bfloat16, each by turns with the net as it is: Adam in one operation a weight 0.97 to 0.98 (kept: `dnzoo.training.Adam`); no bias before batch normalisation 0.98; the output layer in bfloat16
-  0.98; the convolution of a concatenation as a sum of two 1.01 (float32: 0.99); one thread between operations 1.23, or one within them 1.19; other allocators 1.00. Three in a row below 3 %: there it ends.
-* Taking batch normalisation away altogether would give 0.95, plain gradient descent for Adam 0.95. The next lever is oneDNN's: a TensorFlow with 3.12.
+* What else could be done to the step, one change at a time, by turns with the net as it is (`python benchmarks/levers.py --out benchmarks/levers.csv`): only Adam in one operation a weight
+  (`dnzoo.training.Adam`) was worth its lines. Even without batch normalisation, or with plain gradient descent, no change reaches the goal: the next lever is in oneDNN, a TensorFlow with version 3.12.
+
+{levers()}
+
+`--precision auto` trains in bfloat16 where the CPU has AMX or AVX512-BF16. What that costs in accuracy: `unet_fashion_scenes`'s recipe, smaller, three seeds in each precision
+(`python benchmarks/precision.py --out benchmarks/precision.csv`):
+
+{precision()}
 
 ## Inference
 
@@ -191,6 +240,30 @@ Compiled functions in TensorFlow (`dnzoo.deploy`, fixed size) and Keras; PyTorch
 {costs(speed)}
 
 Every upsampler alone, forward and backward, beside PyTorch: [`layers.md`](layers.md).
+
+What `deploy` does to the published models' results on their test data (`python benchmarks/deployed.py --out benchmarks/deployed.csv`):
+
+{plain("deployed", {"model": "model", "weights": "weights", "on the test split": "metrics", "MB": "weights_mb"})}
+
+## Images of any size
+
+`dnzoo.predict` on memory-mapped images (`python benchmarks/any_size.py --out benchmarks/any_size.csv`), with `dnzoo.deploy` in bfloat16:
+
+{any_size()}
+
+Beyond one tile, time is linear in pixels. What a tile costs more than its share is its halo, the "computed" column: `unet_fashion_scenes` sees 204 pixels across. Larger tiles (`tile=4096`) have less of it, and need more memory.
+
+## The input side
+
+Images a second that the batches deliver, and that the same model's training eats on this machine (`python benchmarks/input_side.py --out benchmarks/input_side.csv`):
+
+{plain("input_side", {"batches of": "batches", "delivered": "delivered", "eaten": "eaten", "ratio": "ratio", "": "note"})}
+
+Images are decoded once, before the first epoch, and kept as memory-mapped arrays; from then on JPEG and PNG make no difference.
+
+## On a GPU
+
+`KERAS_BACKEND=jax python benchmarks/speed.py --device gpu --out benchmarks/speed_gpu.csv` measures a U-Net of 64 to 1024 filters, DCGAN and EDSR beside `torch.compile`. No GPU was at hand yet: there are no numbers.
 """
 
 

@@ -22,7 +22,7 @@ def augment(images, masks, rng):
     lift = rng.uniform(-20, 20, (count, 1, 1, 1))
     moved = np.empty(images.shape, "float32")
     moved_masks = np.empty_like(masks)
-    for i in range(count):
+    for i in range(count):  # one image stays in the cache; the whole batch at once is slower
         rows = _window(height, zoom[i], shift[0, i])
         columns = _window(width, zoom[i], shift[1, i])
         columns = columns[::-1] if flip[i] else columns
