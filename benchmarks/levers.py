@@ -121,6 +121,7 @@ def child(change, precision):
     import keras
     import numpy as np
     import speed_child
+    import speed_train
     import tensorflow as tf
 
     from dnzoo import losses, training
@@ -137,7 +138,7 @@ def child(change, precision):
     images = rng.normal(0, 1, (8, 128, 128, 3)).astype("float32")
     masks = rng.integers(0, 3, (8, 128, 128)).astype("uint8")
     batches = tf.data.Dataset.from_tensors((images, masks)).repeat()
-    run = speed_child.fitted(model, batches)
+    run = speed_train.fitted(model, batches)
     run(1)
     speed_child.serve(run, {})
 

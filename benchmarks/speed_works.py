@@ -1,7 +1,9 @@
 """What speed.py measures: each work in dnzoo, with its batch, its loss, and the names of its peers."""
 
 import dataclasses
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -116,3 +118,49 @@ def variables(model):
     elif hasattr(model, "decoder"):
         parts = [model.encoder, model.decoder]
     return [weight for part in parts for weight in part.weights]
+
+
+def keras_model(work, folder, plain):
+    """dnzoo's model, or the one of Keras alone, with the weights that all share."""
+    given = weights(folder)
+    if plain:
+        import speed_keras
+
+        model = getattr(speed_keras, work.peer[1])()
+        speed_keras.take(variables(model), given)
+        return model
+    model = work.build()
+    for weight, (_, value) in zip(variables(model), given, strict=True):
+        weight.assign(value)
+    return model
+
+
+def weights(folder):
+    """[(name, value)] of dnzoo's model, as `speed_child.prepare` left them."""
+    with np.load(Path(folder, "weights.npz")) as file:
+        return [(key.split(":")[1], file[key]) for key in file.files]
+
+
+def pytorch_net(work, folder):
+    """(the net with the weights that all share, its device)."""
+    import speed_pytorch
+    import torch
+
+    torch.manual_seed(0)
+    device = "cuda" if os.environ["SPEED_DEVICE"] == "gpu" else "cpu"
+    net = getattr(speed_pytorch, work.peer[0])()
+    speed_pytorch.take(net, [value for _, value in weights(folder)])
+    return net.to(device, memory_format=torch.channels_last), device
+
+
+def to_torch(arrays, device):
+    """Channels-last arrays as tensors of that memory format."""
+    import torch
+
+    found = []
+    for array in arrays:
+        tensor = None if array is None else torch.from_numpy(array).to(device)
+        if tensor is not None and tensor.ndim == 4:
+            tensor = tensor.permute(0, 3, 1, 2).contiguous(memory_format=torch.channels_last)
+        found.append(tensor)
+    return found
