@@ -59,7 +59,7 @@ def deploy(
         >>> from dnzoo import unet
         >>> model = unet((None, None, 3), filters=(4, 8))
         >>> [deploy(model, "float32").count_params(), model.count_params()]
-        [1902, 1998]
+        [1722, 1850]
     """
     if dtype not in DTYPES:
         raise ValueError(f"dtype must be one of {', '.join(DTYPES)}; got {dtype!r}.")

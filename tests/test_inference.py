@@ -122,6 +122,13 @@ def test_files_larger_than_memory(model, saved, tmp_path, monkeypatch):
             prediction.predict_files(model, source, tmp_path)
 
 
+def test_too_large_to_decode(tmp_path, monkeypatch):
+    Image.fromarray(photograph(40, 40)).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(ValueError, match=r"a.png is too large to decode at once: make it a TIFF"):
+        image_files.read(tmp_path / "a.png", 3)
+
+
 def test_wrong_shape(model):
     with pytest.raises(ValueError, match="reads images of shape"):
         predict(model, np.zeros((8, 8)))
