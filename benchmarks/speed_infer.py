@@ -71,8 +71,10 @@ def openvino_infer(work, precision, folder, ours=False):
     import openvino
 
     x = work.inference_input()
+    core = openvino.Core()
     if ours:
-        net = Path(folder, "model.xml")
+        net = core.read_model(Path(folder, "model.xml"))
+        net.reshape(x.shape)  # the batch is free in the file, and not in the peer
     else:
         import torch
 
@@ -82,7 +84,7 @@ def openvino_infer(work, precision, folder, ours=False):
         with torch.no_grad():
             net = openvino.convert_model(module, example_input=torch.from_numpy(x), input=x.shape)
     hint = {"INFERENCE_PRECISION_HINT": {"bf16": "bf16"}.get(precision, "f32")}
-    request = openvino.Core().compile_model(net, "CPU", hint).create_infer_request()
+    request = core.compile_model(net, "CPU", hint).create_infer_request()
 
     def run(steps):
         for _ in range(steps):
