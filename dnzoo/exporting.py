@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from dnzoo import deploying, files, saving
+from dnzoo import deploying, files, phases, saving
 
 ENDINGS = {"onnx": ".onnx", "litert": ".tflite", "openvino": ".xml"}
 SIZE = 64  # of what is free in a model's input, for the comparison
@@ -24,7 +24,8 @@ def export(
 ) -> float:
     """Write a model for ONNX Runtime, LiteRT or OpenVINO, once the runtime gives what Keras gives.
 
-    Batch normalisation is folded away first, as by `deploy`. Sizes that are free in the model stay
+    Batch normalisation is folded away first, as by `deploy`; for LiteRT transposed convolutions become
+    convolutions and a pixel shuffle, which it has fast kernels for. Sizes that are free in the model stay
     free; `deploy` can fix them, which some runtimes reward. The inputs keep their meaning and
     order; pixels are float32, channels last.
 
@@ -71,6 +72,8 @@ def export(
             partial = Path(folder, path.name)
             try:
                 deployed = deploying.deploy(parts[signature], "float32")
+                if format == "litert":  # which has no fast kernel for them
+                    deployed = phases.without_transposed(deployed)
                 deployed(given if len(given) > 1 else given[0])  # Keras exports what was called
                 _convert(deployed, partial, format, weights)
                 found = run(str(partial), inputs)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import dnzoo
-from dnzoo import exporting, models
+from dnzoo import exporting, models, phases
 from tests.conftest import child, slow
 from tests.models import test_fcn, test_unet
 
@@ -31,6 +31,26 @@ def test_export(tmp_path, name, ending):
     assert off < 1e-4
     files = {f"model{ending}", *(["model.bin"] if ending == ".xml" else [])}
     assert {path.name for path in tmp_path.iterdir()} == files
+
+
+@pytest.mark.parametrize("kernel", range(1, 6))
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_transposed_convolutions_by_phases(kernel, stride):
+    image = keras.Input((None, None, 3))
+    x = np.random.default_rng(0).normal(size=(2, 5, 6, 3)).astype("float32")
+    for padding, extra in (("same", None), ("valid", None), (0, None), (1, None), (1, 1), (2, 1)):
+        if kernel + 4 * stride <= 2 * (padding if isinstance(padding, int) else 0):
+            continue
+        if extra and extra >= stride:
+            continue
+        layer = dnzoo.layers.Conv2DTranspose(
+            4, kernel, stride, padding, extra, activation="relu", bias_initializer="normal"
+        )
+        model = keras.Model(image, layer(image))
+        changed = phases.without_transposed(model)
+        assert not any(isinstance(found, type(layer)) for found in changed.layers)
+        found, expected = (keras.ops.convert_to_numpy(net(x)) for net in (changed, model))
+        assert np.allclose(found, expected, atol=1e-5)
 
 
 def test_weights_in_a_byte(tmp_path):
