@@ -36,11 +36,13 @@ def test_the_lines_of_docs_models(tmp_path, monkeypatch):
     names = {
         "digits": 255.0 * rng.integers(0, 2, (8, 28, 28, 1)),
         "garments": rng.uniform(0, 255, (8, 32, 32, 1)).astype("float32"),
+        "image": rng.integers(0, 256, (33, 47, 3), "uint8"),
     }
     page = (ROOT / "docs/models.md").read_text("utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    code = "".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
     monkeypatch.chdir(tmp_path)
     exec(code, names)
+    assert np.load("mask.npy").shape == (33, 47)
     assert names["pictures"].shape == (16, 32, 32, 1) and names["nats"].shape == (4,)
     assert "fc6" in names["names"] and names["other"].output_shape[-1] == 4
 
