@@ -1,5 +1,6 @@
 """Fixtures that the doctests need too, and the choice of what a run left out."""
 
+import gc
 import os
 
 import pytest
@@ -11,6 +12,14 @@ def small_scenes(tmp_path_factory):
     from dnzoo.data import segmentation
 
     return segmentation.fashion_scenes(tmp_path_factory.mktemp("data"), 32, 24, 6, 6)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_garbage_collection():
+    """What a module leaves behind (Keras keeps much) is not looked through again after each test."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 SKIPPED = []
