@@ -82,7 +82,7 @@ class _Rebuild:
             for x, shape in zip(model.inputs, shapes)
         ]
         given = keras.tree.pack_sequence_as(model.input, self.inputs)
-        self.graph = trace_tensors(model, given, _atoms(model))
+        self.graph = trace_tensors(model, given, (*ATOMS, K.Wrapper), others=False)
         self.calls = collections.Counter(id(node.operation) for node in self.graph.nodes)
         self.norms = self._foldable()
         self.low = self._computed_low()
@@ -198,14 +198,6 @@ class _Rebuild:
             self.layers[id(old)].set_weights(values)
 
 
-def _atoms(model):
-    """What is not taken apart: also layers of others, of which we can't know what they hold."""
-    found = {type(layer) for layer in model._flatten_layers()}
-    modules = ("keras.src.layers", "keras.src.models", "dnzoo.")
-    others = {kind for kind in found if not kind.__module__.startswith(modules)}
-    return (*ATOMS, *others, layers.PerRoI, K.TimeDistributed, K.Bidirectional)
-
-
 def _shapes(model, input_shape):
     shapes = [tuple(x.shape) for x in model.inputs]
     if input_shape is None:
@@ -230,7 +222,8 @@ def _is_nothing(node):
 
 
 def _new_layer(old, config, policy, bias):
-    if type(old).__module__.startswith(("keras.", "dnzoo.")):
+    # of others' layers, and of what a wrapper does, we can't know whether it bears the precision
+    if type(old).__module__.startswith(("keras.", "dnzoo.")) and not isinstance(old, K.Wrapper):
         config["dtype"] = policy
     if bias:
         config["use_bias"] = True

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import dnzoo
-from dnzoo import layers
-from tests.conftest import slow
+from dnzoo import layers, models
+from tests.conftest import child, has, slow
 from tests.test_exporting import MODELS
 
 K = keras.layers
@@ -86,12 +86,32 @@ def test_what_can_not_be_folded_stays():
         assert np.allclose(found, expected, atol=1e-5)
 
 
+class Scale(K.Layer):
+    """A layer that dnzoo does not know, with a weight of its own."""
+
+    def build(self, shape):
+        self.factor = self.add_weight(shape=(shape[-1],), initializer="random_normal")
+
+    def call(self, x):
+        return x * self.factor
+
+
+def others():
+    image = keras.Input((8, 8, 3))
+    x = Scale()(K.TimeDistributed(K.Conv1D(4, 3))(image))
+    return keras.Model(image, K.Conv2D(2, 1)(layers.BatchNormalization()(K.Conv2D(4, 1)(x))))
+
+
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize("name", [*MODELS, "dropout", "encoder"])
+@pytest.mark.parametrize("name", [*MODELS, "dropout", "encoder", "spectral", "others"])
 def test_models(name, dtype):
     more = {
         "dropout": lambda: dnzoo.unet((None, None, 3), filters=(4, 8), dropout=0.5, residual=True),
         "encoder": lambda: dnzoo.unet((64, 64, 3), encoder="resnet50", filters=(8,) * 5),
+        "spectral": lambda: models.dcgan_discriminator(
+            (16, 16, 3), 4, spectral_normalization=True, normalization=None
+        ),
+        "others": others,
     }
     whole = settled({**MODELS, **more}[name]())
     for model in dnzoo.saving.served(whole).values():
@@ -159,3 +179,15 @@ def test_published(name):
         )
         for a, b in zip(found, expected):
             assert np.abs(a - b).max() < 1e-5 * np.abs(b).max()
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_on(backend):
+    if not has(backend):
+        pytest.skip("make test-all does it")
+    code = (
+        "from tests import test_deploying as t, test_inference as i; "
+        "[t.test_models(name, dtype) for name in ('unet', 'vae') for dtype in ('float32', 'bfloat16')]; "
+        "t.test_fixed_size_needs_no_cutting(); i.test_tiles_are_the_whole('same', (61, 70), 56)"
+    )
+    child(code, env={"KERAS_BACKEND": backend})

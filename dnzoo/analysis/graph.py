@@ -55,10 +55,13 @@ def trace(model, input_shape=None, atoms=(), batch=1):
     return trace_tensors(model, _inputs(model, input_shape, batch), atoms)
 
 
-def trace_tensors(model, tensors, atoms=()):
-    """As `trace`, for symbolic tensors of any shapes and types in the structure the model takes."""
+def trace_tensors(model, tensors, atoms=(), others=True):
+    """As `trace`, for symbolic tensors of any shapes and types in the structure the model takes.
+
+    Without `others`, layers that are neither Keras's nor dnzoo's stay whole as well.
+    """
     inputs = keras.tree.flatten(tensors)
-    tracer = _Tracer(atoms)
+    tracer = _Tracer(atoms, others)
     outputs = keras.tree.flatten(model(tensors))
     for node in _between({id(x) for x in inputs}, outputs):
         tracer.add(node, ())
@@ -82,8 +85,8 @@ def _inputs(model, input_shape, batch):
 
 
 class _Tracer:
-    def __init__(self, atoms):
-        self.atoms = tuple(atoms)
+    def __init__(self, atoms, others):
+        self.atoms, self.others = tuple(atoms), others
         self.nodes = []
         self.known = {}
         self.counter = itertools.count()
@@ -134,6 +137,8 @@ class _Tracer:
         if not isinstance(operation, keras.layers.Layer) or isinstance(operation, self.atoms):
             return True
         module = type(operation).__module__
+        if not self.others and not module.startswith(("keras.src.layers.", "dnzoo.")):
+            return True
         # what keras.applications defines for itself is made of operations
         return module.startswith("keras.") and not module.startswith("keras.src.applications")
 
