@@ -145,7 +145,7 @@ def test_fixed_size_needs_no_cutting():
     assert cuts == [1, 0]
     odd = dnzoo.deploy(model, "float32", input_shape=(15, 13, 3))
     x = inputs(odd)
-    assert np.allclose(odd(x), model(x), atol=1e-5)
+    assert np.allclose(numpy(odd(x)), numpy(model(x)), atol=1e-5)
 
 
 def test_saved_and_loaded(tmp_path):
@@ -187,7 +187,7 @@ def test_on(backend):
         pytest.skip("make test-all does it")
     code = (
         "from tests import test_deploying as t, test_inference as i; "
-        "[t.test_models(name, dtype) for name in ('unet', 'vae') for dtype in ('float32', 'bfloat16')]; "
+        "[t.test_models(name, dtype) for name in ('unet',) for dtype in ('float32', 'bfloat16')]; "
         "t.test_fixed_size_needs_no_cutting(); i.test_tiles_are_the_whole('same', (61, 70), 56)"
     )
     child(code, env={"KERAS_BACKEND": backend})
