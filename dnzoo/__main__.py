@@ -71,7 +71,7 @@ def main():
     )
     try:
         action.run()
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
 

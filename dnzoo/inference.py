@@ -29,8 +29,8 @@ def predict(
         model: a `keras.Model` for images of any size, (N, H, W, C) -> (N, S H, S W, channels); S is
             1 for segmentation, the scale for super-resolution.
         image: (H, W, C), any number type; anything with a shape that can be sliced.
-        tile: rows and columns of the image that are computed at once; "auto": as many as need
-            about 1 GB; None: all.
+        tile: rows and columns of the image that are computed at once; "auto": as many as have
+            0.5 GB of activations; None: all.
         out: an array to write to, as a `numpy.memmap`; None: a new one in memory.
         finish: what to do with each tile's output, (h, w, channels) -> (h, w, ...), as
             `dnzoo.inference.classes`, which makes 1 byte of all logits of a pixel.
@@ -75,7 +75,7 @@ def upscale(
     """
     from PIL import Image
 
-    factor = scale(model)
+    factor, image = scale(model), _array(image)
     if image.dtype != "uint8" or image.ndim != 3 or image.shape[-1] != 3 or factor == 1:
         raise ValueError(
             f"upscale takes a model that enlarges and an (H, W, 3) uint8 image; got {model.name}, "
@@ -96,7 +96,7 @@ def upscale(
 
 def _tiled(model, image, tile, out, prepare, finish):
     """`finish(output, part of the image)` of each tile, put together."""
-    image = image if hasattr(image, "shape") else np.asarray(image)
+    image = _array(image)
     wanted = model.input_shape[1:]
     given = (*image.shape[:2], 1) if prepare else tuple(image.shape)
     if len(given) != 3 or any(w not in (None, n) for w, n in zip(wanted, given)):
@@ -116,6 +116,11 @@ def _tiled(model, image, tile, out, prepare, finish):
             raise ValueError(f"out must have the shape {shape}; got {tuple(out.shape)}.")
         out[rows.place, columns.place] = made[rows.kept, columns.kept]
     return out
+
+
+def _array(image):
+    """The image, left where it is if it has a shape: a file that is mapped to memory stays one."""
+    return image if hasattr(image, "shape") else np.asarray(image)
 
 
 def _progress(parts):

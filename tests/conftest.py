@@ -36,6 +36,13 @@ def child(code_or_module, *arguments, env=None, check=True, cwd=ROOT):
     return done
 
 
+def run_on(backend, code):
+    """Run code in a process that computes on another backend: under `make test-all`."""
+    if not has(backend):
+        pytest.skip("make test-all does it")
+    child(code, env={"KERAS_BACKEND": backend})
+
+
 def weights(out):
     """The variables in the last checkpoint of a run's folder."""
     with np.load(out / "checkpoints/last.npz") as file:

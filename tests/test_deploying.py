@@ -6,7 +6,7 @@ import pytest
 
 import dnzoo
 from dnzoo import layers, models
-from tests.conftest import child, has, slow
+from tests.conftest import run_on, slow
 from tests.test_exporting import MODELS
 
 K = keras.layers
@@ -183,11 +183,9 @@ def test_published(name):
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_on(backend):
-    if not has(backend):
-        pytest.skip("make test-all does it")
     code = (
         "from tests import test_deploying as t, test_inference as i; "
         "[t.test_models(name, dtype) for name in ('unet',) for dtype in ('float32', 'bfloat16')]; "
         "t.test_fixed_size_needs_no_cutting(); i.test_tiles_are_the_whole('same', (61, 70), 56)"
     )
-    child(code, env={"KERAS_BACKEND": backend})
+    run_on(backend, code)

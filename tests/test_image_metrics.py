@@ -9,7 +9,7 @@ import pytest
 
 from dnzoo import losses, metrics
 from dnzoo.metrics import similarity
-from tests.conftest import child, has
+from tests.conftest import run_on
 
 GAUSSIAN = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
 
@@ -101,13 +101,11 @@ def test_in_fit():
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_on(backend):
-    if not has(backend):
-        pytest.skip("make test-all does it")
     code = (
         "from tests import test_image_metrics as t; t.test_luma_and_crop(); t.test_in_fit(); "
         "t.test_psnr_and_ssim_equal_scikit_image((2, 30, 31, 3)); t.test_equal_images()"
     )
-    child(code, env={"KERAS_BACKEND": backend})
+    run_on(backend, code)
 
 
 def test_frechet_distance_equals_scipy():

@@ -1,5 +1,7 @@
 """Prediction on images of any size, and the command line."""
 
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from dnzoo import (
     tiling,
     unet,
 )
+from dnzoo.__main__ import main as command_line
 from dnzoo.analysis.graph import trace
 from dnzoo.analysis.kinds import ATOMS
 from dnzoo.analysis.memory import prediction_memory
@@ -103,7 +106,8 @@ def test_upscale_in_tiles():
 
 def test_files_larger_than_memory(model, saved, tmp_path, monkeypatch):
     """A tiled, compressed TIFF is read from disk, and the result written there."""
-    tifffile = pytest.importorskip("tifffile")
+    import tifffile
+
     monkeypatch.setattr(image_files, "LARGE", 1000)
     image, source = photograph(100, 90), tmp_path / "large.tif"
     tifffile.imwrite(source, image, tile=(32, 32), compression="deflate")
@@ -127,6 +131,19 @@ def test_too_large_to_decode(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(ValueError, match=r"a.png is too large to decode at once: make it a TIFF"):
         image_files.read(tmp_path / "a.png", 3)
+
+
+def test_a_missing_extra_is_named(tmp_path, monkeypatch, capsys):
+    Image.fromarray(photograph(40, 40)).save(tmp_path / "a.tif")
+    monkeypatch.setattr(image_files, "LARGE", 1000)
+    monkeypatch.setitem(sys.modules, "tifffile", None)
+    arguments = ["dnzoo", "predict", "unet_fashion_scenes", str(tmp_path / "a.tif")]
+    monkeypatch.setattr(sys, "argv", [*arguments, "--out", str(tmp_path / "out")])
+    with pytest.raises(SystemExit):
+        command_line()
+    assert 'pip install "dnzoo[tiff]"' in capsys.readouterr().err.splitlines()[-1]
+    with pytest.raises(ImportError, match=r'pip install "dnzoo\[tiff\]"'):
+        image_files.read(tmp_path / "a.tif", 3)
 
 
 def test_wrong_shape(model):

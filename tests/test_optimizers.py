@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dnzoo import training
-from tests.conftest import child, has
+from tests.conftest import run_on
 
 numpy = keras.ops.convert_to_numpy
 
@@ -49,10 +49,8 @@ def test_the_kernel_is_used(monkeypatch):
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_on(backend):
-    if not has(backend):
-        pytest.skip("make test-all does it")
     code = "from tests import test_optimizers as t; t.test_equals_keras({'weight_decay': 0.1})"
-    child(code, env={"KERAS_BACKEND": backend})
+    run_on(backend, code)
 
 
 def test_equals_pytorch():

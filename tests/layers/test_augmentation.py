@@ -6,7 +6,7 @@ import pytest
 
 from dnzoo.layers import DifferentiableAugmentation
 from tests.backends import gradients
-from tests.conftest import child, has
+from tests.conftest import run_on
 
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (64, 16, 24, 3)).astype("float32")
 
@@ -80,10 +80,8 @@ def test_config():
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_on(backend):
     """The same rules hold where random numbers are others."""
-    if not has(backend):
-        pytest.skip("make test-all does it")
     code = (
         "from tests.layers import test_augmentation as t; t.test_color(); t.test_translation(); "
         "t.test_cutout(); t.test_nothing_outside_training()"
     )
-    child(code, env={"KERAS_BACKEND": backend})
+    run_on(backend, code)

@@ -10,7 +10,7 @@ import dnzoo
 from dnzoo import losses
 from dnzoo.models import GAN, dcgan, dcgan_discriminator, dcgan_generator
 from tests.conformance import ModelConformance
-from tests.conftest import child, has
+from tests.conftest import run_on
 
 SMALL = {"image_shape": (16, 16, 1), "latent_dim": 6, "filters": 4}
 KINDS = {
@@ -119,10 +119,8 @@ def test_fit(kind):
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_fit_on(backend):
-    if not has(backend):
-        pytest.skip("make test-all does it")
     code = "from tests.models import test_dcgan as t; [t.fits(kind) for kind in t.KINDS]"
-    child(code, env={"KERAS_BACKEND": backend})
+    run_on(backend, code)
 
 
 def test_each_net_has_the_gradient_of_its_own_loss():

@@ -9,7 +9,7 @@ import pytest
 import dnzoo
 from dnzoo.models import VAE, vae
 from dnzoo.tasks.autoencoding import verdict
-from tests.conftest import child, has
+from tests.conftest import run_on
 
 SMALL = {"input_shape": (9, 8, 1), "latent_dim": 3, "filters": (8, 12), "hidden": 24}
 KINDS = {
@@ -57,10 +57,8 @@ def test_fit(kind):
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_fit_on(backend):
-    if not has(backend):
-        pytest.skip("make test-all does it")
     code = "from tests.models import test_vae as t; [t.fits(k) for k in t.KINDS]; t.test_bound()"
-    child(code, env={"KERAS_BACKEND": backend})
+    run_on(backend, code)
 
 
 def test_dense_784_500_20():
