@@ -215,7 +215,7 @@ def main(options):
 
 
 def _store(path, rows):
-    keys = ("work", "action", "precision", "framework")
+    keys = ("work", "action", "precision", "framework", "device")
     new = {tuple(row[key] for key in keys) for row in rows}
     old = [row for row in table.read(path) if tuple(row[key] for key in keys) not in new]
     order = {name: place for place, name in enumerate(WORKS)}

@@ -50,10 +50,14 @@ def _device():
 
 
 def _processor():
+    """The name; of AMD's and Intel's servers also the generation, which the name may not tell."""
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
+        lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
     except OSError:
-        pass
-    return platform.processor() or platform.machine()
+        lines = []
+    about = {key.strip(): value.strip() for key, _, value in (x.partition(":") for x in lines)}
+    if "model name" not in about:
+        return platform.processor() or platform.machine()
+    if "cpu family" not in about:
+        return about["model name"]
+    return f"{about['model name']} (family {about['cpu family']} model {about['model']})"
