@@ -19,10 +19,10 @@ METRICS = (
     "mean_iou",
     "boundary_iou",
     "mask_ap",
-    "psnr",
-    "ssim",
+    "psnr_y",
+    "ssim_y",
     "accuracy",
-    "nelbo",
+    "negative elbo",
     "frechet_distance",
 )
 

@@ -200,6 +200,11 @@ def versions():
 
 
 def main(options):
+    if options.device == "gpu":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise SystemExit("--device gpu: PyTorch finds no GPU here.")
     names = options.works or (ON_GPU if options.device == "gpu" else tuple(WORKS)[1:])
     for name in names:
         with tempfile.TemporaryDirectory() as folder:

@@ -29,8 +29,8 @@ def predict(
         model: a `keras.Model` for images of any size, (N, H, W, C) -> (N, S H, S W, channels); S is
             1 for segmentation, the scale for super-resolution.
         image: (H, W, C), any number type; anything with a shape that can be sliced.
-        tile: rows and columns of the image that are computed at once; "auto": as many as have
-            0.5 GB of activations; None: all.
+        tile: the most rows and columns of the image that are computed at once; "auto": as many as
+            have 0.5 GB of activations; None: all.
         out: an array to write to, as a `numpy.memmap`; None: a new one in memory.
         finish: what to do with each tile's output, (h, w, channels) -> (h, w, ...), as
             `dnzoo.inference.classes`, which makes 1 byte of all logits of a pixel.

@@ -35,8 +35,8 @@ def tiles(model, image_shape, size="auto"):
     Args:
         model: one image in, one out.
         image_shape: (H, W, C).
-        size: rows and columns of the image in a tile, with what is not kept; "auto": as many as
-            0.5 GB of activations allow; None: one tile.
+        size: the most rows and columns of the image in a tile, with what is not kept; "auto": as
+            many as 0.5 GB of activations allow; None: one tile.
 
     Returns:
         A list of pairs of `Part`: rows and columns.
@@ -63,14 +63,29 @@ def _plan(model, image_shape, size):
     _check(model)
     whole = trace(model, image_shape, ATOMS)
     periods = [_period(model, whole, axis, image_shape) for axis in range(2)]
-    # where a stride falls depends on what is left over at the end: the same in every tile
-    sizes = [
-        n if tile >= n else max(tile - (tile - n) % period, n % period)
-        for n, tile, (period, _) in zip(image_shape, sizes, periods)
-    ]
-    part = trace(model, (*sizes, image_shape[2]), ATOMS)
-    rows, columns = (_parts(model, whole, part, axis, *periods[axis]) for axis in range(2))
+
+    def axes(sizes):
+        # where a stride falls depends on what is left over at the end: the same in every tile
+        sizes = [
+            n if tile >= n else max(tile - (tile - n) % period, n % period)
+            for n, tile, (period, _) in zip(image_shape, sizes, periods)
+        ]
+        part = trace(model, (*sizes, image_shape[2]), ATOMS)
+        return [_parts(model, whole, part, axis, *periods[axis]) for axis in range(2)]
+
+    rows, columns = found = axes(sizes)
+    even = axes([_even(parts, n, p) for parts, n, (p, _) in zip(found, image_shape, periods)])
+    if all(len(few) <= len(parts) for few, parts in zip(even, found)):
+        rows, columns = even
     return [(row, column) for row in rows for column in columns]
+
+
+def _even(parts, size, period):
+    """Rows of a tile when as many, each as small as the others, cover the image."""
+    if len(parts) == 1:
+        return size
+    twice = parts[0].given.stop - parts[1].given.start
+    return math.ceil((size + (len(parts) - 1) * twice) / len(parts)) + period - 1
 
 
 def _auto(model, image_shape):
