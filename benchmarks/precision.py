@@ -1,7 +1,7 @@
 """Does training in bfloat16 cost accuracy? `unet_fashion_scenes`'s net, three seeds in each precision.
 
-The recipe on a smaller budget, the same for both: 64 x 64, 3,000 scenes, 9 epochs (as `make demo`, with
-the published net's loss). Half an hour on 2 cores:
+The recipe on a smaller budget, the same for both: 64 x 64, 2,000 scenes, 8 epochs (nearly `make demo`, with
+the published net's loss). Twenty minutes on 2 cores:
     python benchmarks/precision.py --out benchmarks/precision.csv
 """
 
@@ -16,7 +16,7 @@ import tyro
 from dnzoo.training.environment import environment
 
 SWITCHES = (
-    "--image-size 64 --scenes 3000 --epochs 9 --filters 16 32 64 128 256 --loss cross_entropy+dice "
+    "--image-size 64 --scenes 2000 --epochs 8 --filters 16 32 64 128 256 --loss cross_entropy+dice "
     "--learning-rate 0.003 --warmup 100"
 )
 

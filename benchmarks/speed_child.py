@@ -40,8 +40,11 @@ def prepare(work, folder):
     model = work.build()
     rng = np.random.default_rng(0)
     for weight in speed_works.variables(model):
-        if "moving" in weight.name:  # a net that has been trained has moved them
+        # a net that has been trained has moved statistics, and nothing that is 0
+        if "moving" in weight.name:
             weight.assign(weight + rng.uniform(0, 0.2, weight.shape))
+        elif not keras.ops.convert_to_numpy(weight).any():
+            weight.assign(rng.normal(0, 0.05, weight.shape))
     listed = [(w.name, keras.ops.convert_to_numpy(w)) for w in speed_works.variables(model)]
     np.savez(
         Path(folder, "weights.npz"),

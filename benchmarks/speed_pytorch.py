@@ -214,7 +214,7 @@ class VAE(nn.Module):
     def encode(self, x):
         x = F.relu(self.conv_4(F.relu(self.conv_2(x))))
         x = F.relu(self.hidden(x.permute(0, 2, 3, 1).flatten(1)))
-        return self.mean(x).float(), self.log_variance(x).float()
+        return self.mean(x), self.log_variance(x)
 
     def decode(self, latent):
         x = F.relu(self.project(F.relu(self.hidden_2(latent))))
@@ -225,7 +225,7 @@ class VAE(nn.Module):
         return self.decode(self.encode(images)[0])
 
     def loss(self, images, noise):
-        mean, log_variance = self.encode(images)
+        mean, log_variance = (value.float() for value in self.encode(images))
         pixels = self.decode(mean + torch.exp(0.5 * log_variance) * noise)
         likelihood = F.binary_cross_entropy_with_logits(pixels, images, reduction="sum")
         kl = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum()

@@ -2,7 +2,8 @@
 
 Before: Keras's BatchNormalization and Adam; after: dnzoo's. Kernels run two at a time, so that their sum
 is more than the step. Beside it each 3x3 convolution alone on both cores, in TensorFlow and PyTorch: what the
-step would take if nothing else had to be done. Three minutes on 2 cores:
+step would take if nothing else had to be done; and those of DCGAN's discriminator, whose gradients are its
+generator's convolutions. Four minutes on 2 cores:
     python benchmarks/step_profile.py --out benchmarks/step_profile.csv
 """
 
@@ -106,8 +107,8 @@ def profile(precision, ours, batches):
         return {"step": step, **dict(kernels(Path(folder)).most_common())}
 
 
-def convolutions():
-    """(rows, channels in, channels out) of the net's 3x3 convolutions."""
+def of_unet():
+    """(batch, rows, channels in, channels out, taps, stride) of the U-Net's 3x3 convolutions."""
     found, before = [], 3
     for level, width in enumerate(FILTERS):
         found += [(SIZE >> level, before, width), (SIZE >> level, width, width)]
@@ -115,7 +116,12 @@ def convolutions():
     for level in range(len(FILTERS) - 2, -1, -1):
         width = FILTERS[level]
         found += [(SIZE >> level, 2 * width, width), (SIZE >> level, width, width)]
-    return found
+    return [(BATCH, *each, 3, 1) for each in found]
+
+
+def of_dcgan():
+    """The same of the discriminator's convolutions with stride 2 on 64 x 64."""
+    return [(64, 64, 3, 64, 4, 2), *((64, 32 >> i, 64 << i, 128 << i, 4, 2) for i in range(3))]
 
 
 def milliseconds(call):
@@ -129,15 +135,16 @@ def milliseconds(call):
     return statistics.median(times)
 
 
-def alone(precision):
+def alone(precision, convolutions):
     """Forward, input gradient and filter gradient of all, each alone: {framework: [three sums]}."""
     sums = {"TensorFlow": np.zeros(3), "PyTorch": np.zeros(3)}
-    for size, depth, width in convolutions():
+    for batch, size, depth, width, taps, stride in convolutions:
         rng = np.random.default_rng(0)
-        shapes = ((BATCH, size, size, depth), (3, 3, depth, width), (BATCH, size, size, width))
+        made = (batch, size // stride, size // stride, width)
+        shapes = ((batch, size, size, depth), (taps, taps, depth, width), made)
         arrays = [rng.normal(0, 1, shape).astype("float32") for shape in shapes]
         for name, calls in (("TensorFlow", _tensorflow), ("PyTorch", _pytorch)):
-            forward, back, filters = calls(*arrays, precision != "float32")
+            forward, back, filters = calls(*arrays, stride, precision != "float32")
             # nobody asks for the gradient of the image
             sums[name] += [
                 milliseconds(forward),
@@ -147,13 +154,13 @@ def alone(precision):
     return sums
 
 
-def _tensorflow(x, k, g, low):
-    shapes, same = (x.shape, k.shape), {"strides": [1, 1, 1, 1], "padding": "SAME"}
+def _tensorflow(x, k, g, stride, low):
+    shapes, same = (x.shape, k.shape), {"strides": [1, stride, stride, 1], "padding": "SAME"}
     x, k, g = (tf.cast(array, tf.bfloat16 if low else tf.float32) for array in (x, k, g))
 
     @tf.function
     def forward(x, k):
-        return tf.nn.conv2d(x, k, 1, "SAME")
+        return tf.nn.conv2d(x, k, stride, "SAME")
 
     @tf.function
     def back(k, g):
@@ -170,7 +177,7 @@ def _tensorflow(x, k, g, low):
     return lambda: forward(x, k), lambda: back(k, g), lambda: filters(x, g)
 
 
-def _pytorch(x, k, g, low):
+def _pytorch(x, k, g, stride, low):
     import torch
 
     kind = torch.bfloat16 if low else torch.float32
@@ -181,14 +188,44 @@ def _pytorch(x, k, g, low):
 
     def backward(mask):
         torch.ops.aten.convolution_backward(
-            g, x, k, None, [1, 1], [1, 1], [1, 1], False, [0, 0], 1, mask
+            g, x, k, None, [stride] * 2, [1, 1], [1, 1], False, [0, 0], 1, mask
         )
 
     return (
-        lambda: torch.nn.functional.conv2d(x, k, padding=1),
+        lambda: torch.nn.functional.conv2d(x, k, stride=stride, padding=1),
         lambda: backward([True, False, False]),
         lambda: backward([False, True, False]),
     )
+
+
+def by_kind(sums):
+    """{column: {kind of kernel: ms}}, as `profile` gives it."""
+    kinds = ("forward", "input gradient", "filter gradient")
+    return {
+        f"alone, {name}": {f"convolution, {kind}": ms for kind, ms in zip(kinds, found)}
+        for name, found in sums.items()
+    }
+
+
+def listed(net, precision, columns):
+    """A row for each kind of kernel."""
+    rows = []
+    for kind in dict.fromkeys(kind for found in columns.values() for kind in found):
+        values = {
+            name: f"{columns[name][kind]:.1f}" if kind in columns.get(name, ()) else ""
+            for name in ("before", "after", "alone, TensorFlow", "alone, PyTorch")
+        }
+        rows.append(
+            {
+                "net": net,
+                "precision": precision,
+                "kernels": kind,
+                **values,
+                **training.environment(),
+            }
+        )
+        print(*list(rows[-1].values())[:7], sep="  ", flush=True)
+    return rows
 
 
 def main(options):
@@ -201,18 +238,9 @@ def main(options):
         columns = {
             name: profile(precision, name == "after", batches) for name in ("before", "after")
         }
-        for name, sums in alone(precision).items():
-            kinds = ("forward", "input gradient", "filter gradient")
-            columns[f"3x3 alone, {name}"] = {f"convolution, {k}": v for k, v in zip(kinds, sums)}
-        for kind in columns["before"] | columns["after"]:
-            values = {
-                name: f"{found[kind]:.1f}" if kind in found else ""
-                for name, found in columns.items()
-            }
-            rows.append(
-                {"precision": precision, "kernels": kind, **values, **training.environment()}
-            )
-            print(*list(rows[-1].values())[:6], sep="  ", flush=True)
+        columns |= by_kind(alone(precision, of_unet()))
+        rows += listed("U-Net", precision, columns)
+        rows += listed("DCGAN", precision, by_kind(alone(precision, of_dcgan())))
     table.write(options.out, rows)
 
 

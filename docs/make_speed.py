@@ -6,7 +6,8 @@ import csv
 import statistics
 from pathlib import Path
 
-from dnzoo import files
+import dnzoo
+from dnzoo import analysis, files
 
 HERE = Path(__file__).parent
 BENCHMARKS = HERE.parent / "benchmarks"
@@ -125,7 +126,7 @@ def elsewhere(speeds):
 
 
 def profile():
-    rows = read("step_profile")
+    rows = [row for row in read("step_profile") if row["net"] == "U-Net"]
     columns = [name for name in rows[0] if name in ("before", "after") or "alone" in name]
     body = [
         [PRECISIONS.get(row["precision"], "bfloat16"), row["kernels"], *(row[c] for c in columns)]
@@ -149,11 +150,26 @@ def outside():
 
 
 def alone():
-    """Of the bfloat16 step: (ms, of 3 x 3 convolutions alone in TensorFlow, in PyTorch)."""
-    rows = [row for row in read("step_profile") if row["precision"] == "mixed_bfloat16"]
-    columns = ("3x3 alone, TensorFlow", "3x3 alone, PyTorch")
+    """Of the U-Net's bfloat16 step: (ms, of 3 x 3 convolutions alone in TensorFlow, in PyTorch)."""
+    rows = [
+        row
+        for row in read("step_profile")
+        if (row["net"], row["precision"]) == ("U-Net", "mixed_bfloat16")
+    ]
+    columns = ("alone, TensorFlow", "alone, PyTorch")
     sums = [sum(float(row[column]) for row in rows if row[column]) for column in columns]
     return float(rows[0]["after"]), *sums
+
+
+def of_dcgan():
+    """DCGAN's convolutions alone, in words."""
+    rows = [row for row in read("step_profile") if row["net"] == "DCGAN"]
+    parts = [
+        f"{row['kernels'].split(', ')[1]} {row['alone, TensorFlow']} against {row['alone, PyTorch']} ms"
+        for row in rows
+        if row["precision"] == "mixed_bfloat16"
+    ]
+    return ", ".join(parts)
 
 
 def levers():
@@ -199,6 +215,19 @@ def any_size():
     keys = ("model", "size", "most_tile", "seconds", "ns_per_pixel", "tile", "computed_share", "own_gb")
     keys += ("with_files_gb",)
     return table(head, [[row[key] for key in keys] for row in read("any_size")])
+
+
+def linear():
+    """What the table of sizes says."""
+    found = {(row["size"], row["most_tile"]): row for row in read("any_size")}
+    small, wide, huge = (
+        found[key] for key in (("256", "auto"), ("16384", "4096"), ("20000", "auto"))
+    )
+    ratio = float(wide["ns_per_pixel"]) / float(small["ns_per_pixel"])
+    seen = analysis.receptive_field(dnzoo.load(wide["model"])).size[0]
+    return f"""Time is linear in pixels: with tiles of at most 4096 an image of 16,384 x 16,384 takes {ratio:.2f} times as long a pixel as one of 256 x 256. `tile="auto"` keeps to less memory, {huge["own_gb"]} GB for 20,000 x 20,000 pixels
+of three colours ("with mapped files" are pages that the kernel takes back when it needs them), and its smaller tiles compute {huge["computed_share"]} times the pixels: this U-Net's pixels see {seen} across, and what it
+needs beyond a tile is computed again by the next. The next lever: the decoder needs far less of that margin than the encoder, and could be cut to it."""
 
 
 def plain(name, columns):
@@ -299,7 +328,7 @@ What `deploy` does to the published models' results on their test data (`python 
 
 {any_size()}
 
-Beyond one tile, time is linear in pixels. What a tile costs more than its share is its halo, the "computed" column: `unet_fashion_scenes` sees 204 pixels across. Larger tiles (`tile=4096`) have less of it, and need more memory.
+{linear()}
 
 ## The input side
 
