@@ -40,11 +40,11 @@ def prepare(work, folder):
     model = work.build()
     rng = np.random.default_rng(0)
     for weight in speed_works.variables(model):
-        # a net that has been trained has moved statistics, and nothing that is 0
-        if "moving" in weight.name:
-            weight.assign(weight + rng.uniform(0, 0.2, weight.shape))
-        elif not keras.ops.convert_to_numpy(weight).any():
+        value = keras.ops.convert_to_numpy(weight)
+        if not value.any():  # biases, means, scores: a net that has been trained has moved them
             weight.assign(rng.normal(0, 0.05, weight.shape))
+        elif "moving_variance" in weight.name and (value == 1).all():
+            weight.assign(rng.uniform(1, 1.2, weight.shape))
     listed = [(w.name, keras.ops.convert_to_numpy(w)) for w in speed_works.variables(model)]
     np.savez(
         Path(folder, "weights.npz"),

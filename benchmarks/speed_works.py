@@ -60,7 +60,8 @@ def _dnzoo(name, *args, **kwargs):
 
 
 IMAGE = (None, None, 3)
-LITE = {"encoder": "efficientnet_lite0"}
+# with trained weights: fresh depthwise kernels leave nothing of an image to compare
+LITE = {"encoder": "efficientnet_lite0", "encoder_weights": "imagenet"}
 WORKS = {
     "unet_wide": Work(  # for a GPU
         _dnzoo("unet", IMAGE, classes=3, filters=tuple(2 * width for width in FILTERS)),
