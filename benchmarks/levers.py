@@ -61,7 +61,7 @@ def build(change):
         model = mask_head()
         if change == "mask head as it is":
             return model
-        head = model.get_layer("head")
+        head = model.get_layer("masks")
         return keras.Model(model.input, keras.layers.Conv2D(head.filters, 1)(head.input))
     if change.startswith("concatenation"):
         return _plain(change.endswith("convolutions"))
