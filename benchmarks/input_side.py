@@ -81,7 +81,11 @@ def folder_of(kind, folder):
 
 def fastest():
     return fcn8s(
-        (SIZE, SIZE, 3), classes=5, encoder="efficientnet_lite0", include_preprocessing=True
+        (SIZE, SIZE, 3),
+        classes=5,
+        encoder="efficientnet_lite0",
+        fc_filters=256,
+        include_preprocessing=True,
     )
 
 
