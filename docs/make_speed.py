@@ -72,6 +72,7 @@ PyTorch {row["torch"]}, OpenVINO {row["openvino"]}, ONNX Runtime {row["onnxrunti
 
 `python benchmarks/speed.py --out benchmarks/speed.csv` ([every number](../benchmarks/speed.csv), with quartiles, memory, start-up, and how far outputs are off). `fit`, Adam, PyTorch with
 channels_last, its fused Adam, and autocast in bfloat16. "Keras" is the same net written with Keras's own layers.
+FCN-8s's training rows were measured while its scores began at 0: their first loss says nothing of its nets. Its outputs below were compared with all weights moved.
 
 {training(speed)}
 

@@ -32,7 +32,6 @@ CHOOSERS = ("transposed_k4", "subpixel_icnr", "nearest")  # whose validation cho
 ONLY_UNET = ("unpooling",)  # needs an encoder's switches
 BY_MACS = ("segmentation", "super_resolution")
 ACTIVATIONS, LOSSES = ("relu", "leaky_relu", "tanh"), ("mse", "l1", "ssim")
-RATES_OF_STABILITY = tuple(2e-3 * 2**i for i in range(8))
 
 
 @dataclasses.dataclass
