@@ -7,6 +7,8 @@ import keras
 
 from dnzoo import layers
 
+MOMENTUM = 0.9  # of batch normalisation: short trainings can't wait for 0.99
+
 
 @dataclasses.dataclass(frozen=True)
 class Operator:
@@ -16,14 +18,15 @@ class Operator:
         label: for tables and plots.
         colour, dash: in every plot the same; colour-blind safe with the line's style.
         make: channels out -> layers, one after the other; channels stay where nothing is learned.
-        whole: whether normalisation and activation are inside already.
+        block: what a residual block takes as `upsampling`; such a block has its normalisation and
+            activation inside.
     """
 
     label: str
     colour: str
     dash: str
     make: Callable
-    whole: bool = False
+    block: str = ""
 
 
 def _transposed(kernel, **kwargs):
@@ -76,28 +79,43 @@ OPERATORS = {
         "-",
         lambda filters: [layers.SeparableConv2DTranspose(filters, 4, 2, "same")],
     ),
-    "residual": Operator(
-        "residual block, bilinear",
-        "#0072b2",
-        "-",
-        lambda filters: [
-            layers.ResidualUpBlock(
-                filters, upsampling="bilinear", kernel_initializer="glorot_uniform"
-            )
-        ],
-        whole=True,
+    "carafe": Operator("CARAFE", "#d55e00", "-", lambda filters: [layers.CARAFE(2, compressed=8)]),
+    "dysample": Operator(
+        "DySample", "#d55e00", "--", lambda filters: [layers.DySample(2, groups=1)]
     ),
-    "carafe": Operator("CARAFE", "#d55e00", "-", lambda filters: [layers.CARAFE(2)]),
-    "dysample": Operator("DySample", "#d55e00", "--", lambda filters: [layers.DySample(2)]),
     "unpooling": Operator("unpooling", "#cc79a7", ":", lambda filters: [layers.MaxUnpool2D(2)]),
 }
 
 
-def enlarge(x, operator, filters, switches=None):
-    """(N, H, W, C) -> (N, 2 H, 2 W, `filters`, or C where nothing is learned)."""
+# A residual block on one of these: the study takes the best
+RESIDUAL = {
+    "transposed_k4": "transposed",
+    "subpixel_icnr": "subpixel",
+    "nearest": "nearest",
+    "bilinear": "bilinear",
+}
+OPERATORS |= {
+    f"residual_{block}": Operator(f"residual block, {block}", "#0072b2", "-", None, block)
+    for block in RESIDUAL.values()
+}
+
+
+def enlarge(x, operator, filters, normalization=None, switches=None):
+    """(N, H, W, C) -> (N, 2 H, 2 W, `filters`, or C where nothing is learned).
+
+    `normalization` is what a residual block takes, `switches` what unpooling does.
+    """
     if operator == "unpooling":  # puts values where the encoder's maxima were
         x = keras.layers.Conv2D(switches.shape[-1], 1)(x)
         return layers.MaxUnpool2D(2)([x, switches])
+    if block := OPERATORS[operator].block:
+        return layers.ResidualUpBlock(
+            filters,
+            upsampling=block,
+            normalization=normalization,
+            normalization_momentum=MOMENTUM,
+            kernel_initializer="glorot_uniform",
+        )(x)
     for layer in OPERATORS[operator].make(filters):
         x = layer(x)
     return x

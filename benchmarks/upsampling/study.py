@@ -1,9 +1,10 @@
 """Which upsampling? Every operator in five tasks, five seeds each: a row a cell, one CSV.
 
 Says first how long it takes; a second start goes on where the first ended. Two cells run at a time, each
-on one core. The default, hours on 2 cores, and a few steps of each kind of cell:
+on one core. The default, hours on 2 cores, and a few steps of each kind of cell on noise:
     python benchmarks/upsampling/study.py --out benchmarks/upsampling/results.csv
-    python benchmarks/upsampling/study.py --smoke --out runs/upsampling.csv
+    python benchmarks/upsampling/study.py --smoke --out runs/upsampling/results.csv
+Beside the CSV it writes widths.csv, and samples/ with what the nets of the first seed make.
 """
 
 import dataclasses
@@ -23,15 +24,21 @@ import nets
 import table
 import tasks
 from cells import Cell, Places
-from operators import OPERATORS
+from operators import OPERATORS, RESIDUAL
 
 from dnzoo.training.environment import environment
 
 SEEDS = 5
-CHOOSERS = ("transposed_k4", "subpixel_icnr", "nearest")  # whose validation chooses the rate
-ONLY_UNET = ("unpooling",)  # needs an encoder's switches
+CHOOSING = 100  # the seed by which rates and the residual block's operator are chosen
+CHOOSERS = tuple(RESIDUAL)
+# Unpooling needs an encoder's switches; CARAFE takes four times as long a step as the others on a CPU,
+# and was made for what is dense and has content to look at
+ONLY = {"unpooling": ("segmentation",), "carafe": ("segmentation", "super_resolution")}
 BY_MACS = ("segmentation", "super_resolution")
 ACTIVATIONS, LOSSES = ("relu", "leaky_relu", "tanh"), ("mse", "l1", "ssim")
+STABILITY = ("autoencoder", "vae")  # with batch normalisation and without
+STABILITY_SECONDS = 25
+CELLS_A_PROCESS = 40  # what graphs leave behind goes with their process
 
 
 @dataclasses.dataclass
@@ -44,28 +51,34 @@ class Options:
     workers: int = 2
 
 
-def operators(task):
-    return [name for name in OPERATORS if task == "segmentation" or name not in ONLY_UNET]
+def operators(task, residual):
+    """Names of the operators in a task, `residual` the residual block that was chosen."""
+    return [
+        name
+        for name, operator in OPERATORS.items()
+        if task in ONLY.get(name, (task,)) and (not operator.block or name == residual)
+    ]
 
 
 def choosing(options):
     """Cells that find each task's learning rate, with a seed of their own."""
     for task, setting in tasks.SETTINGS.items():
         for operator in CHOOSERS[: 1 if options.smoke else None]:
-            for rate in setting.rates:
-                yield Cell("rate", task, operator, 100, rate)
+            for rate in setting.rates[: 1 if options.smoke else None]:
+                yield Cell("rate", task, operator, CHOOSING, rate)
 
 
-def main_cells(options, rates):
+def main_cells(options, rates, residual):
     """Cells of the comparison, seed by seed: whoever stops early has fewer seeds, not fewer operators."""
-    for seed in range(1 if options.smoke else SEEDS):
+    few = 1 if options.smoke else None
+    for seed in range(SEEDS)[:few]:
         for task in tasks.SETTINGS:
-            for operator in operators(task)[: 2 if options.smoke else None]:
+            for operator in operators(task, residual)[:few]:
                 yield Cell("main", task, operator, seed, rates[task])
-                if task in BY_MACS:
+                if task in BY_MACS and operator != nets.REFERENCE:
                     yield Cell("main", task, operator, seed, rates[task], matched="macs")
-        for activation in ACTIVATIONS:
-            for loss in LOSSES:
+        for activation in ACTIVATIONS[-1 if few else 0 :]:
+            for loss in LOSSES[-1 if few else 0 :]:
                 yield Cell(
                     "activation",
                     "autoencoder",
@@ -75,6 +88,9 @@ def main_cells(options, rates):
                     activation=activation,
                     loss=loss,
                 )
+        for task in STABILITY[:few]:
+            for operator in operators(task, residual)[:few]:
+                yield Cell("stability", task, operator, seed, rates[task])
 
 
 class Book:
@@ -82,70 +98,89 @@ class Book:
 
     def __init__(self, path):
         self.path = path
-        fields = [field.name for field in dataclasses.fields(Cell)]
-        self.rows = {tuple(row[f] for f in fields): row for row in table.read(path)}
+        self.rows = {tuple(row[f] for f in cells.FIELDS): row for row in table.read(path)}
 
     def add(self, cell, row):
         self.rows[cell.key] = {**row, **environment()}
         table.write(self.path, list(self.rows.values()))
 
-    def rate(self, task):
-        """The learning rate with the best validation, on average over the operators that choose."""
+    def validations(self, task):
+        """{rate: {operator: validation}} of the cells that choose."""
         found = {}
         for row in self.rows.values():
             if row["stage"] == "rate" and row["task"] == task and row["validation"]:
-                found.setdefault(float(row["rate"]), []).append(float(row["validation"]))
+                value = float(row["validation"])
+                if tasks.SETTINGS[task].best == "min":
+                    value = -value
+                found.setdefault(float(row["rate"]), {})[row["operator"]] = value
+        return found
+
+    def rate(self, task):
+        """The learning rate with the best validation, on average over the operators that choose."""
+        found = self.validations(task)
         most = max(map(len, found.values()))
-        means = {rate: statistics.mean(v) for rate, v in found.items() if len(v) == most}
-        best = max if tasks.SETTINGS[task].best == "max" else min
-        lower = {"autoencoder": True}.get(task)  # validated by its loss
-        return (min if lower else best)(means, key=means.get)
+        means = {r: statistics.mean(v.values()) for r, v in found.items() if len(v) == most}
+        return max(means, key=means.get)
+
+    def residual(self, rates):
+        """The residual block on the operator whose rank in validation is the best, over all tasks."""
+        ranks = {}
+        for task, rate in rates.items():
+            values = self.validations(task)[rate]
+            for rank, operator in enumerate(sorted(values, key=values.get, reverse=True)):
+                ranks[operator] = ranks.get(operator, 0) + rank
+        return f"residual_{RESIDUAL[min(ranks, key=ranks.get)]}"
 
 
-def run_all(wanted, book, options, widths):
+def run_all(wanted, book, options):
     """Run those cells that have no row yet."""
     open_cells = [cell for cell in wanted if cell.key not in book.rows]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(options.workers, context) as pool:
-        running = {
-            pool.submit(
+    widths = find_widths(open_cells, options)
+    # one net that is equal in both needs to be trained once
+    open_cells = [
+        cell
+        for cell in open_cells
+        if cell.matched == "parameters"
+        or widths[cell.task, cell.operator, "parameters"]
+        != widths[cell.task, cell.operator, "macs"]
+    ]
+    folder = Path(options.out).parent
+    with _pool(options, max_tasks_per_child=CELLS_A_PROCESS) as pool:
+        running = {}
+        for cell in open_cells:
+            shown = (cell.stage, cell.seed, cell.matched) == ("main", 0, "parameters")
+            job = pool.submit(
                 cells.run,
                 cell,
                 widths[cell.task, cell.operator, cell.matched],
                 options.data,
                 options.smoke,
-            ): cell
-            for cell in open_cells
-        }
+                folder / "samples" if shown else None,
+            )
+            running[job] = cell
         for number, done in enumerate(as_completed(running), start=1):
             cell = running[done]
-            book.add(cell, done.result())
-            row = book.rows[cell.key]
-            print(
-                f"{number} of {len(open_cells)}:",
-                *cell.key,
-                row["score"],
-                row["seconds"],
-                flush=True,
-            )
+            row = done.result()
+            book.add(cell, row)
+            result = row[tasks.SETTINGS[cell.task].score] or row["largest_stable_rate"]
+            print(f"{number} of {len(open_cells)}:", *cell.key, "->", result, flush=True)
 
 
-def find_widths(options):
+def find_widths(wanted, options):
     """{(task, operator, matched by): widths}, kept in a CSV of their own."""
     path = Path(options.out).with_name("widths.csv")
     rows = {(r["task"], r["operator"], r["matched"]): r for r in table.read(path)}
-    wanted = [
-        (task, operator, by)
-        for task in nets.NETS
-        for operator in operators(task)
-        for by in (("parameters", "macs") if task in BY_MACS else ("parameters",))
-    ]
-    missing = [key for key in wanted if key not in rows]
-    with ProcessPoolExecutor(options.workers, multiprocessing.get_context("spawn")) as pool:
+    keys = dict.fromkeys((cell.task, cell.operator, cell.matched) for cell in wanted)
+    missing = [key for key in keys if key not in rows]
+    with _pool(options) as pool:
         for key, found in zip(missing, pool.map(_matched, missing)):
             rows[key] = dict(zip(("task", "operator", "matched"), key)) | found
             table.write(path, list(rows.values()))
     return {key: tuple(map(int, row["widths"].split())) for key, row in rows.items()}
+
+
+def _pool(options, **kwargs):
+    return ProcessPoolExecutor(options.workers, multiprocessing.get_context("spawn"), **kwargs)
 
 
 def _matched(key):
@@ -154,21 +189,25 @@ def _matched(key):
     return {"widths": " ".join(map(str, widths)), "parameters": parameters, "macs": macs}
 
 
+def seconds(cell):
+    return STABILITY_SECONDS if cell.stage == "stability" else tasks.SETTINGS[cell.task].seconds
+
+
 def main(options):
     first = list(choosing(options))
-    later = list(main_cells(options, dict.fromkeys(tasks.SETTINGS, 0.0)))
+    later = list(main_cells(options, dict.fromkeys(tasks.SETTINGS, 0.0), "residual_nearest"))
     book = Book(options.out)
-    seconds = sum(tasks.SETTINGS[cell.task].seconds for cell in [*first, *later])
     if not options.smoke:
-        hours = seconds / options.workers / 3600
+        hours = sum(map(seconds, [*first, *later])) / options.workers / 3600
         print(
-            f"{len(first) + len(later)} cells, about {hours:.1f} hours; {len(book.rows)} are done."
+            f"{len(first) + len(later)} cells, about {hours:.1f} hours in all; "
+            f"{len(book.rows)} cells are done."
         )
-    widths = find_widths(options)
-    run_all(first, book, options, widths)
+    run_all(first, book, options)
     rates = {task: book.rate(task) for task in tasks.SETTINGS}
-    print("Learning rates:", rates)
-    run_all(main_cells(options, rates), book, options, widths)
+    residual = book.residual(rates)
+    print("Learning rates:", rates, "- residual block:", residual, flush=True)
+    run_all(main_cells(options, rates, residual), book, options)
 
 
 if __name__ == "__main__":
