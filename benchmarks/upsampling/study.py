@@ -170,7 +170,9 @@ def find_widths(wanted, options):
     """{(task, operator, matched by): widths}, kept in a CSV of their own."""
     path = Path(options.out).with_name("widths.csv")
     rows = {(r["task"], r["operator"], r["matched"]): r for r in table.read(path)}
-    keys = dict.fromkeys((cell.task, cell.operator, cell.matched) for cell in wanted)
+    keys = dict.fromkeys(
+        (cell.task, cell.operator, by) for cell in wanted for by in ("parameters", cell.matched)
+    )
     missing = [key for key in keys if key not in rows]
     with _pool(options) as pool:
         for key, found in zip(missing, pool.map(_matched, missing)):
