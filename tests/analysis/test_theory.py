@@ -1,11 +1,11 @@
-"""What docs/theory.md says of reconstruction and of signals through a deep decoder."""
+"""What docs/theory.md says of phases, gradients, reconstruction, deep decoders and losses."""
 
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
-from dnzoo import layers
+from dnzoo import analysis, layers
 from dnzoo.analysis import reconstruction
 from dnzoo.analysis.propagation import propagation
 from dnzoo.analysis.reconstruction import channels_error, reconstruction_error
@@ -135,6 +135,118 @@ def through(chain, x, rng):
         white = rng.normal(size=y.shape).astype("float32")
         loss = ops.sum(y * white)
     return values, tape.gradient(loss, x)
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(2, 2), (3, 2), (4, 2), (5, 3)])
+@pytest.mark.parametrize("mean", [0.0, 0.05])
+def test_variance_over_phases(kernel, stride, mean):
+    """Of a constant picture: the random part, and the overlap's where the kernel has a mean."""
+    depth, deviation, level, found = 8, 0.1, 1.5, []
+    for seed in range(400):
+        weights = np.random.default_rng(seed).normal(mean, deviation, (kernel, kernel, 1, depth))
+        layer = layers.Conv2DTranspose(1, kernel, stride, padding=0, use_bias=False)
+        layer.build((None, 6, 6, depth))
+        layer.set_weights([weights.astype("float32")])
+        y = np.asarray(layer(level * ops.ones((1, 6, 6, depth))))[0, ..., 0]
+        found.append(y[2 * stride : 3 * stride, 2 * stride : 3 * stride].var())
+    random = (1 - 1 / stride**2) * kernel**2 / stride**2 * level**2 * depth * deviation**2
+    overlap = (level * depth * mean) ** 2 * analysis.overlap((kernel, kernel), stride).var()
+    assert abs(np.mean(found) / (random + overlap) - 1) < 0.1
+
+
+@pytest.mark.parametrize("kernel", [2, 3, 4])
+def test_gradient_of_a_strided_convolution_has_a_checkerboard(kernel):
+    """It is what a transposed convolution makes of the output's gradient: counts and spectrum."""
+    import tensorflow as tf
+
+    def gradient(x, initializer, upstream):
+        conv = L.Conv2D(8, kernel, 2, use_bias=False, kernel_initializer=initializer)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = conv(x)
+            loss = ops.sum(y * upstream(y.shape))
+        return np.asarray(tape.gradient(loss, x))
+
+    counts = gradient(tf.ones((1, 16, 16, 1)), "ones", np.ones)[0, 4:6, 4:6, 0] / 8
+    np.testing.assert_array_equal(counts, analysis.overlap((kernel, kernel), 2))
+    rng, size, powers = np.random.default_rng(0), 32, []
+    for seed in range(100):
+        x = tf.zeros((1, 48 + kernel - 2, 48 + kernel - 2, 16))
+        made = gradient(
+            x,
+            keras.initializers.RandomNormal(stddev=0.2, seed=seed),
+            lambda shape: rng.normal(1.0, 0.3, shape).astype("float32"),
+        )
+        powers.append(analysis.power_spectrum(made[:, 8 : 8 + size, 8 : 8 + size]))
+    backwards = layers.Conv2DTranspose(
+        16, kernel, 2, kernel_initializer=keras.initializers.RandomNormal(stddev=0.2)
+    )
+    expected = analysis.spectrum(backwards, size, depth=8, mean=1.0, deviation=0.3)
+    measured = analysis.checkerboard(power=np.mean(powers, 0))
+    assert abs(measured / analysis.checkerboard(power=expected) - 1) < 0.1
+    assert abs(np.mean(powers) / expected.mean() - 1) < 0.05
+
+
+def test_residual_blocks_add_mean_squares():
+    """y = F(x) + x: forward and backward 1 + g in place of g, with F three layers deep."""
+
+    def branch():
+        he = dict(padding="same", kernel_initializer="he_normal")
+        return [L.Conv2D(64, 3, **he), L.ReLU(), L.Conv2D(64, 3, **he)]
+
+    rng, forward, backward = np.random.default_rng(0), [], []
+    for seed in range(8):
+        keras.utils.set_random_seed(seed)
+        image = keras.Input((12, 12, 64))
+        y = image
+        for layer in branch():
+            y = layer(y)
+        block = keras.Model(image, L.Add()([image, y]))
+        x = ops.convert_to_tensor(rng.normal(size=(4, 12, 12, 64)).astype("float32"))
+        (value,), gradient = through([block], x, rng)
+        forward.append(_inside(value))
+        backward.append(_inside(gradient))
+    gains = propagation(branch(), 64, mean_square=1.0)
+    assert abs(np.mean(forward) / (1 + gains[-1][0]) - 1) < 0.1
+    assert abs(np.mean(backward) / (1 + np.prod([back for _, back in gains])) - 1) < 0.1
+
+
+@pytest.mark.parametrize(("loss", "expected"), [("mse", "mean"), ("mae", "median")])
+def test_loss_asks_for_the_mean_or_the_median(loss, expected):
+    """Of three sharp pictures that explain one input: the mean is blurred, the median is not."""
+    edges = np.array([[0, 0, 1, 1], [0, 0, 1, 1], [0, 0, 0, 1], [0, 1, 1, 1]], "float32")
+    shares = np.array([2, 2, 1, 2])
+    pictures = edges.repeat(shares, axis=0)
+    model = keras.Sequential([keras.Input((1,)), L.Dense(4, use_bias=False)])
+    rate = keras.optimizers.schedules.PiecewiseConstantDecay([300, 600], [0.03, 0.003, 0.0003])
+    model.compile(keras.optimizers.Adam(rate), loss, jit_compile=False)
+    steps = np.tile(pictures, (900, 1))
+    model.fit(np.ones((len(steps), 1)), steps, batch_size=7, shuffle=False, verbose=0)
+    made = np.asarray(model(np.ones((1, 1))))[0]
+    wanted = {"mean": pictures.mean(0), "median": np.median(pictures, 0)}[expected]
+    np.testing.assert_allclose(made, wanted, atol=5e-3)
+
+
+def test_mean_squared_error_shrinks_what_can_not_be_known():
+    """The best linear map of noisy pictures is the Wiener filter; the lost power is the error."""
+    size, count, rng = 8, 200_000, np.random.default_rng(0)
+    f = np.abs(np.fft.fftfreq(size) * size)
+    signal, noise = 4 / (1 + f**2), np.full(size, 0.5)
+
+    def drawn(power):
+        white = np.fft.fft(rng.normal(size=(count, size)))
+        return np.fft.ifft(white * np.sqrt(power)).real
+
+    truth = drawn(signal)
+    seen = truth + drawn(noise)
+    best = np.linalg.lstsq(seen, truth, rcond=None)[0]
+    share = signal / (signal + noise)
+    gains = (np.fft.fft(np.eye(size)) @ best @ np.fft.ifft(np.eye(size))).diagonal()
+    np.testing.assert_allclose(gains.real, share, atol=0.01)
+    made = seen @ best
+    lost = np.mean(truth**2) - np.mean(made**2)
+    assert abs(lost / np.mean((truth - made) ** 2) - 1) < 0.02
+    assert abs(lost / np.mean(signal * (1 - share)) - 1) < 0.02
 
 
 def test_bad_input():

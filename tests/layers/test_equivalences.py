@@ -88,3 +88,19 @@ def test_blur_behind():
     made, expected = _same(chain, transposed, blurred)
     inside = slice(1, -1)  # the blur reflects at the border
     assert np.abs((made - expected)[:, inside, inside]).max() < 1e-5
+
+
+def test_unpooling_is_the_transposed_pooling():
+    """Values go where pooling sends gradients: unpooling is the transpose of pooling's matrix."""
+    import tensorflow as tf
+
+    x = tf.convert_to_tensor(RNG.normal(size=(2, 8, 6, DEPTH)).astype("float32"))
+    pool = layers.MaxPoolWithSwitches2D(2)
+    values = RNG.normal(size=(2, 4, 3, DEPTH)).astype("float32")
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        pooled, switches = pool(x)
+        loss = ops.sum(pooled * values)
+    expected = ops.convert_to_numpy(tape.gradient(loss, x))
+    made = ops.convert_to_numpy(layers.MaxUnpool2D(2)([values, switches]))
+    np.testing.assert_array_equal(made, expected)
