@@ -1,8 +1,9 @@
 """What theory says of the study's nets, beside what is measured: a row a prediction.
 
-Multiply-accumulates against TensorFlow's profiler; memory of a training step against XLA's plan; the time
-of a training step by a roofline that is fitted to the other nets; the checkerboard of fresh layers against
-its closed form. Half an hour on 2 cores, when nothing else runs:
+Multiply-accumulates against TensorFlow's profiler; memory of a training step against XLA's plan (needs
+JAX); the time of a training step by a roofline that is fitted to the other nets; the checkerboard of fresh
+layers, and the gradient through four of them, against their closed forms. Half an hour on 2 cores, when
+nothing else runs; the study's widths.csv lies beside the CSV:
     python benchmarks/upsampling/predictions.py --out benchmarks/upsampling/predictions.csv
 """
 
@@ -23,17 +24,17 @@ sys.path.append(str(Path(__file__).parent.parent))
 import nets
 import table
 from operators import OPERATORS
-from study import operators
 
 from dnzoo import analysis
-from dnzoo.analysis import complexity as counting
+from dnzoo.analysis.complexity import macs
 from dnzoo.analysis.graph import trace
 from dnzoo.analysis.kinds import ATOMS
+from dnzoo.analysis.propagation import propagation
 from dnzoo.training.environment import environment
 
-BATCH, DRAWS, TURNS = 16, 64, 5
+BATCH, DRAWS, TURNS, STEPS = 16, 64, 5, 20
+DEPTH, DEEP = 64, 4  # of the decoder whose gradient is looked at
 NOT_IN_PROFILE = ("Resize2D", "CARAFE", "DySample", "Blur")  # gathers, sums and resizes
-WITHOUT_FORMULA = ("residual", "carafe", "dysample", "unpooling")
 
 
 @dataclasses.dataclass
@@ -42,6 +43,18 @@ class Options:
     """CSV to write; the study's widths.csv lies beside it."""
     child: str = ""
     """A net, as task/operator/widths: print what XLA plans for a training step of it."""
+
+
+def net(task, operator, widths):
+    """(the part of the net that has the operator, its input's shape)."""
+    build, _, shape = nets.NETS[task]
+    model = nets.decoder(build(operator, tuple(map(int, widths.split()))))
+    if None in model.input_shape[1:]:  # of one size, for those who ask the model
+        import keras
+
+        image = keras.Input(shape)
+        model = keras.Model(image, model(image))
+    return model, shape
 
 
 def products(model, shape):
@@ -59,7 +72,7 @@ def products(model, shape):
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(frozen.graph.as_graph_def(), name="")
         found = tf.compat.v1.profiler.profile(graph, options=settings)
-    return sum(map(counting.macs, known)), found.total_float_ops / 2
+    return sum(map(macs, known)), found.total_float_ops / 2
 
 
 def step_ms(model, shape):
@@ -69,21 +82,20 @@ def step_ms(model, shape):
 
     rng = np.random.default_rng(0)
     x = rng.normal(size=(BATCH, *shape)).astype("float32")
-    y = np.zeros(model.compute_output_shape(x.shape), "float32")
+    y = np.zeros((BATCH, *model.output_shape[1:]), "float32")
     model.compile(keras.optimizers.SGD(1e-6), "mse", jit_compile=False)
     data = tf.data.Dataset.from_tensors((x, y)).repeat()
     times = []
     for turn in range(TURNS + 1):
-        steps = 3 if turn == 0 else 20
+        steps = 3 if turn == 0 else STEPS
         started = time.perf_counter()
         model.fit(data, steps_per_epoch=steps, verbose=0, shuffle=False)
         times.append(1000 * (time.perf_counter() - started) / steps)
     return statistics.median(times[1:])
 
 
-def planned(task, operator, widths):
+def planned(name):
     """Bytes of a training step with Adam that XLA plans, on JAX in a process of its own."""
-    name = "/".join((task, operator, " ".join(map(str, widths))))
     done = subprocess.run(
         [sys.executable, __file__, "--out", "", "--child", name],
         env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
@@ -95,52 +107,63 @@ def planned(task, operator, widths):
 
 
 def child(name):
-    import jax
-    import jax.numpy as jnp
+    from xla_plan import planned_bytes
 
-    task, operator, widths = name.split("/")
-    build, _, shape = nets.NETS[task]
-    model = nets.decoder(build(operator, tuple(map(int, widths.split()))))
-    trained = [v.value for v in model.trainable_variables]
-    others = [v.value for v in model.non_trainable_variables]
-    x = jax.ShapeDtypeStruct((BATCH, *shape), "float32")
-    y = jax.ShapeDtypeStruct(model.compute_output_shape(x.shape), "float32")
-    slots = [(jnp.zeros_like(v), jnp.zeros_like(v)) for v in trained]
-
-    def step(trained, others, slots, x, y):
-        def loss(trained):
-            made, rest = model.stateless_call(trained, others, x, training=True)
-            return jnp.mean((made - y) ** 2), rest
-
-        (_, rest), gradients = jax.value_and_grad(loss, has_aux=True)(trained)
-        slots = [
-            (0.9 * m + 0.1 * g, 0.999 * s + 0.001 * g * g) for (m, s), g in zip(slots, gradients)
-        ]
-        news = [v - 1e-3 * m / (jnp.sqrt(s) + 1e-7) for v, (m, s) in zip(trained, slots)]
-        return news, rest, slots
-
-    lowered = jax.jit(step, donate_argnums=(0, 1, 2)).lower(trained, others, slots, x, y)
-    plan = lowered.compile().memory_analysis()
-    print(json.dumps(plan.argument_size_in_bytes + plan.temp_size_in_bytes))
+    print(json.dumps(planned_bytes(net(*name.split("/"))[0], BATCH)))
 
 
 def checkerboard(operator):
-    """(closed form, measured) of fresh layers, for a nearly even picture of eight channels."""
+    """(closed form, measured) of fresh layers, for a nearly even picture of eight channels.
+
+    In float64: behind bilinear resizing the checkerboard is below what float32 rounds.
+    """
     import keras
 
+    keras.config.set_dtype_policy("float64")
     depth, filters, size = 8, 32, 64
     predicted = analysis.spectrum(OPERATORS[operator].make(filters), size, depth, 1.0, 0.1)
     rng, powers = np.random.default_rng(0), []
     for seed in range(DRAWS):
         keras.utils.set_random_seed(seed)
-        y = (1 + 0.1 * rng.normal(size=(1, 48, 48, depth))).astype("float32")
+        y = 1 + 0.1 * rng.normal(size=(1, 48, 48, depth))
         for layer in OPERATORS[operator].make(filters):
             y = layer(y)
         powers.append(analysis.power_spectrum(np.asarray(y)[:, 16 : 16 + size, 16 : 16 + size]))
+    keras.config.set_dtype_policy("float32")
     return (
         analysis.checkerboard(power=predicted),
         analysis.checkerboard(power=np.mean(powers, 0)),
     )
+
+
+def gradient(operator):
+    """(predicted, measured) mean square of the gradient through a deep decoder with ReLU.
+
+    The decoder's input and the gradient of its output are white, of variance 1.
+    """
+    import keras
+    import tensorflow as tf
+
+    def chain():
+        return [
+            layer
+            for _ in range(DEEP)
+            for layer in (*OPERATORS[operator].make(DEPTH), keras.layers.ReLU())
+        ]
+
+    rng, squares = np.random.default_rng(0), []
+    for seed in range(DRAWS // 4):
+        keras.utils.set_random_seed(seed)
+        x = y = tf.convert_to_tensor(rng.normal(size=(1, 8, 8, DEPTH)).astype("float32"))
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            for layer in chain():
+                y = layer(y)
+            loss = tf.reduce_sum(y * rng.normal(size=y.shape).astype("float32"))
+        found = np.asarray(tape.gradient(loss, x))[:, 2:-2, 2:-2]
+        squares.append((found**2).mean())
+    gains = [back for _, back in propagation(chain(), DEPTH)]
+    return float(np.prod(gains)), float(np.mean(squares))
 
 
 def roofline(rows):
@@ -160,57 +183,61 @@ def roofline(rows):
     return found
 
 
-def main(options):
-    if options.child:
-        child(options.child)
-        return
-    widths = {
-        (row["task"], row["operator"]): tuple(map(int, row["widths"].split()))
-        for row in table.read(Path(options.out).with_name("widths.csv"))
-        if row["matched"] == "parameters"
-    }
-    rows, timed = [], []
+class Rows:
+    """The CSV, written again with each row."""
 
-    def add(what, task, operator, predicted, measured):
-        error = predicted / measured - 1
-        rows.append(
+    def __init__(self, path):
+        self.path, self.rows = path, []
+
+    def add(self, what, task, operator, predicted, measured):
+        self.rows.append(
             {
                 "what": what,
                 "task": task,
                 "operator": operator,
                 "predicted": f"{predicted:.6g}",
                 "measured": f"{measured:.6g}",
-                "error": f"{error:+.4f}",
+                "error": f"{predicted / measured - 1:+.4f}" if measured else "",
                 **environment(),
             }
         )
-        print(*list(rows[-1].values())[:6], sep="  ", flush=True)
+        print(*list(self.rows[-1].values())[:6], sep="  ", flush=True)
+        table.write(self.path, self.rows)
 
-    for operator in OPERATORS:
-        if operator not in WITHOUT_FORMULA:
-            add("checkerboard at initialisation", "", operator, *checkerboard(operator))
-    for task in nets.NETS:
-        for operator in operators(task):
-            build, _, shape = nets.NETS[task]
-            model = nets.decoder(build(operator, widths[task, operator]))
-            add("multiply-accumulates", task, operator, *products(model, shape))
-            cost = analysis.complexity(model, shape, batch_size=BATCH)
-            plan = planned(task, operator, widths[task, operator])
-            add("bytes of a training step", task, operator, cost.training_bytes, plan)
-            ms = step_ms(model, shape)
-            timed.append(
-                {
-                    "task": task,
-                    "operator": operator,
-                    "macs": cost.macs,
-                    "bytes": cost.activation_bytes,
-                    "ms": ms,
-                }
-            )
-            table.write(options.out, rows)
-    for row, predicted in zip(timed, roofline(timed)):
-        add("milliseconds of a training step", row["task"], row["operator"], predicted, row["ms"])
-    table.write(options.out, rows)
+
+def of_layers(rows):
+    for what, function in (
+        ("checkerboard at initialisation", checkerboard),
+        ("gradient through four layers", gradient),
+    ):
+        for operator in OPERATORS:
+            try:
+                found = function(operator)
+            except (TypeError, ValueError):  # no formula is known
+                continue
+            rows.add(what, "", operator, *found)
+
+
+def main(options):
+    if options.child:
+        child(options.child)
+        return
+    rows, timed = Rows(options.out), []
+    of_layers(rows)
+    for row in table.read(Path(options.out).with_name("widths.csv")):
+        if row["matched"] != "parameters":
+            continue
+        where = row["task"], row["operator"]
+        model, shape = net(*where, row["widths"])
+        rows.add("multiply-accumulates", *where, *products(model, shape))
+        cost = analysis.complexity(model, shape, batch_size=BATCH)
+        plan = planned("/".join((*where, row["widths"])))
+        rows.add("bytes of a training step", *where, cost.training_bytes, plan)
+        measured = {"macs": cost.macs, "bytes": cost.activation_bytes, "ms": step_ms(model, shape)}
+        timed.append((where, measured))
+    predicted = roofline([measured for _, measured in timed])
+    for (where, measured), guess in zip(timed, predicted):
+        rows.add("milliseconds of a training step", *where, guess, measured["ms"])
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from dnzoo import layers
+from dnzoo.analysis.checkerboard import hann
 from dnzoo.layers import geometry
 from dnzoo.layers.interpolation import interpolation_matrix
 from dnzoo.layers.transposed import ConvTranspose
@@ -42,27 +43,34 @@ def spectrum(upsampling, size: int, depth: int = 1, mean: float = 0.0, deviation
     """
     chain = list(upsampling) if isinstance(upsampling, (list, tuple)) else [upsampling]
     first, *rest = chain
-    stride, gain, depth = _upsampling(first, size, depth)
+    fine = 2 * size
+    stride, gain, depth = _upsampling(first, fine, depth)
     if size % stride:
         raise ValueError(
             f"spectrum: size must be a multiple of the stride {stride}; got size={size}."
         )
     for layer in rest:
-        factor, depth = _filtering(layer, size, depth)
+        factor, depth = _filtering(layer, fine, depth)
         gain = gain * factor
     power = deviation**2 * gain / stride**2
-    lines = slice(None, None, size // stride)
-    # a line of amplitude a holds a² for each of the size² pixels
-    power[lines, lines] += mean**2 * size**2 * gain[lines, lines] / stride**4
-    return _under_hann(power)
+    lines = slice(None, None, fine // stride)
+    # a line of amplitude a holds a² for each of the pixels
+    power[lines, lines] += mean**2 * fine**2 * gain[lines, lines] / stride**4
+    return _under_hann(power, size)
 
 
-def _under_hann(power):
-    """What the window makes of a spectrum: each frequency is spread over itself and its neighbours."""
-    for axis in (0, 1):
-        around = np.roll(power, 1, axis) + np.roll(power, -1, axis)
-        power = (4 * power + around) / 6
-    return power
+def _under_hann(power, size):
+    """What `power_spectrum` sees of a process, from its spectrum at 2 `size` frequencies.
+
+    A window multiplies the autocorrelation by its own, which is 0 beyond `size` pixels.
+    """
+    window = hann(size)
+    kept = np.fft.ifft(np.abs(np.fft.fft(window, 2 * size)) ** 2).real / (window**2).sum()
+    for axis, shape in enumerate(((-1, 1), (1, -1))):
+        lags = np.fft.ifft(power, axis=axis) * kept.reshape(shape)
+        before, after = np.split(lags, 2, axis)
+        power = np.fft.fft(before + after, axis=axis)
+    return power.real
 
 
 def _transform(kernel, size):

@@ -149,7 +149,8 @@ def test_equals_pytorch_flop_counter():
 
 
 MEMORY = """
-import jax, jax.numpy as jnp, keras
+import keras
+from benchmarks.xla_plan import planned_bytes
 from dnzoo import unet, layers as L
 from dnzoo.analysis import complexity
 
@@ -176,22 +177,7 @@ NETS = [
 ]
 
 for model, batch in NETS:
-    trained = [v.value for v in model.trainable_variables]
-    others = [v.value for v in model.non_trainable_variables]
-    x, y = (jax.ShapeDtypeStruct((batch, *shape[1:]), "float32") for shape in (model.input_shape, model.output_shape))
-    slots = [(jnp.zeros_like(v), jnp.zeros_like(v)) for v in trained]
-
-    def step(trained, others, slots, x, y):
-        def loss(trained):
-            made, rest = model.stateless_call(trained, others, x, training=True)
-            return jnp.mean((made - y) ** 2), rest
-        (_, rest), gradients = jax.value_and_grad(loss, has_aux=True)(trained)
-        slots = [(0.9 * m + 0.1 * g, 0.999 * s + 0.001 * g * g) for (m, s), g in zip(slots, gradients)]
-        return [v - 1e-3 * m / (jnp.sqrt(s) + 1e-7) for v, (m, s) in zip(trained, slots)], rest, slots
-
-    plan = jax.jit(step, donate_argnums=(0, 1, 2)).lower(trained, others, slots, x, y).compile().memory_analysis()
-    planned = plan.argument_size_in_bytes + plan.temp_size_in_bytes
-    print("RATIO", complexity(model, batch_size=batch).training_bytes / planned)
+    print("RATIO", complexity(model, batch_size=batch).training_bytes / planned_bytes(model, batch))
 """
 
 
