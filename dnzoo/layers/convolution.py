@@ -98,17 +98,19 @@ def _tensorflow_has_kernels(x, plain):
     return (
         keras.backend.backend() == "tensorflow"
         and not isinstance(x, keras.KerasTensor)
-        and (plain or _tensorflow_takes_groups_and_dilation())
+        and (
+            plain or _tensorflow_takes_groups_and_dilation(keras.backend.standardize_dtype(x.dtype))
+        )
     )
 
 
 @functools.cache
-def _tensorflow_takes_groups_and_dilation():
-    """Whether this TensorFlow does, forward and backward: on a CPU only with oneDNN. Tried once."""
+def _tensorflow_takes_groups_and_dilation(dtype):
+    """Whether this TensorFlow does, forward and backward: on a CPU oneDNN, for some dtypes. Tried once."""
     import tensorflow as tf
 
     with tf.init_scope():  # at once, also where a graph is being made
-        x, kernel = tf.ones((1, 2, 2, 2)), tf.ones((2, 2, 1, 2))
+        x, kernel = tf.ones((1, 2, 2, 2), dtype), tf.ones((2, 2, 1, 2), dtype)
         try:
             with tf.GradientTape() as tape:
                 tape.watch([x, kernel])

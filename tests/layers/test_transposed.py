@@ -269,3 +269,18 @@ def test_same_with_output_padding_is_the_same_on_every_backend():
 def test_too_much_padding():
     with pytest.raises(ValueError, match="too small"):
         Conv2DTranspose(2, 2, padding=2)(keras.Input((1, 1, 3)))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float16", "bfloat16"])
+def test_groups_and_dilation_in_every_dtype(dtype):
+    """Kernels for groups and for dilation are there for some dtypes only."""
+    x = np.random.default_rng(0).normal(size=(1, 4, 4, 4))
+    for kwargs in ({"groups": 2}, {"dilation_rate": 2}):
+        layer = Conv2DTranspose(4, 3, 2, 1, dtype=dtype, **kwargs)
+        exact = Conv2DTranspose(4, 3, 2, 1, **kwargs)
+        exact.build(x.shape)
+        layer.build(x.shape)
+        layer.set_weights(exact.get_weights())
+        made = np.asarray(layer(x), "float64")
+        expected = np.asarray(exact(x.astype("float32")))
+        assert np.abs(made - expected).max() < {"float64": 1e-5}.get(dtype, 0.05)
