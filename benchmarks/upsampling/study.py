@@ -31,6 +31,7 @@ from dnzoo.training.environment import environment
 SEEDS = 5
 CHOOSING = 100  # the seed by which rates and the residual block's operator are chosen
 CHOOSERS = tuple(RESIDUAL)
+FURTHER = 3  # how often rates are looked at, and one more tried where the best is at an end
 # Unpooling needs an encoder's switches; CARAFE takes four times as long a step as the others on a CPU,
 # and was made for what is dense and has content to look at
 ONLY = {"unpooling": ("segmentation",), "carafe": ("segmentation", "super_resolution")}
@@ -60,11 +61,12 @@ def operators(task, residual):
     ]
 
 
-def choosing(options):
-    """Cells that find each task's learning rate, with a seed of their own."""
-    for task, setting in tasks.SETTINGS.items():
-        for operator in CHOOSERS[: 1 if options.smoke else None]:
-            for rate in setting.rates[: 1 if options.smoke else None]:
+def choosing(options, tried):
+    """Cells that find each task's learning rate among those tried, with a seed of their own."""
+    few = 1 if options.smoke else None
+    for task, rates in tried.items():
+        for operator in CHOOSERS[:few]:
+            for rate in rates[:few]:
                 yield Cell("rate", task, operator, CHOOSING, rate)
 
 
@@ -166,6 +168,22 @@ def run_all(wanted, book, options):
             print(f"{number} of {len(open_cells)}:", *cell.key, "->", result, flush=True)
 
 
+def choose(book, options, tried):
+    """Each task's learning rate. Where the best is the largest or the smallest, one more is tried."""
+    for _ in range(1 if options.smoke else FURTHER):
+        run_all(choosing(options, tried), book, options)
+        found = {task: book.rate(task) for task in tried}
+        if not options.smoke:
+            tried = {task: _wider(rates, found[task]) for task, rates in tried.items()}
+    return found
+
+
+def _wider(rates, best):
+    rates = sorted(rates)
+    factors = {rates[0]: 0.3, rates[-1]: 10 / 3}
+    return [*rates, float(f"{factors[best] * best:.1g}")] if best in factors else rates
+
+
 def find_widths(wanted, options):
     """{(task, operator, matched by): widths}, kept in a CSV of their own."""
     path = Path(options.out).with_name("widths.csv")
@@ -196,7 +214,8 @@ def seconds(cell):
 
 
 def main(options):
-    first = list(choosing(options))
+    tried = {task: list(setting.rates) for task, setting in tasks.SETTINGS.items()}
+    first = list(choosing(options, tried))
     later = list(main_cells(options, dict.fromkeys(tasks.SETTINGS, 0.0), "residual_nearest"))
     book = Book(options.out)
     if not options.smoke:
@@ -205,8 +224,7 @@ def main(options):
             f"{len(first) + len(later)} cells, about {hours:.1f} hours in all; "
             f"{len(book.rows)} cells are done."
         )
-    run_all(first, book, options)
-    rates = {task: book.rate(task) for task in tasks.SETTINGS}
+    rates = choose(book, options, tried)
     residual = book.residual(rates)
     print("Learning rates:", rates, "- residual block:", residual, flush=True)
     run_all(main_cells(options, rates, residual), book, options)
