@@ -31,7 +31,7 @@ from dnzoo.training.environment import environment
 SEEDS = 5
 CHOOSING = 100  # the seed by which rates and the residual block's operator are chosen
 CHOOSERS = tuple(RESIDUAL)
-FURTHER = 3  # how often rates are looked at, and one more tried where the best is at an end
+FURTHER = 2  # rates that are tried at most beyond a task's, where the best is at an end
 # Unpooling needs an encoder's switches; CARAFE takes four times as long a step as the others on a CPU,
 # and was made for what is dense and has content to look at
 ONLY = {"unpooling": ("segmentation",), "carafe": ("segmentation", "super_resolution")}
@@ -168,20 +168,23 @@ def run_all(wanted, book, options):
             print(f"{number} of {len(open_cells)}:", *cell.key, "->", result, flush=True)
 
 
-def choose(book, options, tried):
+def choose(book, options):
     """Each task's learning rate. Where the best is the largest or the smallest, one more is tried."""
-    for _ in range(1 if options.smoke else FURTHER):
+    tried = {task: list(setting.rates) for task, setting in tasks.SETTINGS.items()}
+    while True:
         run_all(choosing(options, tried), book, options)
         found = {task: book.rate(task) for task in tried}
-        if not options.smoke:
-            tried = {task: _wider(rates, found[task]) for task, rates in tried.items()}
-    return found
+        if options.smoke or tried == (wider := {t: _wider(t, found[t], book) for t in tried}):
+            return found
+        tried = wider
 
 
-def _wider(rates, best):
-    rates = sorted(rates)
+def _wider(task, best, book):
+    rates = sorted({*tasks.SETTINGS[task].rates, *book.validations(task)})
     factors = {rates[0]: 0.3, rates[-1]: 10 / 3}
-    return [*rates, float(f"{factors[best] * best:.1g}")] if best in factors else rates
+    if best not in factors or len(rates) >= len(tasks.SETTINGS[task].rates) + FURTHER:
+        return rates
+    return sorted([*rates, float(f"{factors[best] * best:.1g}")])
 
 
 def find_widths(wanted, options):
@@ -214,8 +217,7 @@ def seconds(cell):
 
 
 def main(options):
-    tried = {task: list(setting.rates) for task, setting in tasks.SETTINGS.items()}
-    first = list(choosing(options, tried))
+    first = list(choosing(options, {t: setting.rates for t, setting in tasks.SETTINGS.items()}))
     later = list(main_cells(options, dict.fromkeys(tasks.SETTINGS, 0.0), "residual_nearest"))
     book = Book(options.out)
     if not options.smoke:
@@ -224,7 +226,7 @@ def main(options):
             f"{len(first) + len(later)} cells, about {hours:.1f} hours in all; "
             f"{len(book.rows)} cells are done."
         )
-    rates = choose(book, options, tried)
+    rates = choose(book, options)
     residual = book.residual(rates)
     print("Learning rates:", rates, "- residual block:", residual, flush=True)
     run_all(main_cells(options, rates, residual), book, options)
