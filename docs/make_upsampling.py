@@ -1,0 +1,168 @@
+"""Write docs/upsampling.md and its pictures from the CSV files of benchmarks/upsampling, a minute on 2 cores:
+python docs/make_upsampling.py
+"""
+
+from pathlib import Path
+
+import upsampling_plots
+from upsampling_results import (
+    OPERATORS,
+    SETTINGS,
+    TASKS,
+    Results,
+    activations,
+    bounds,
+    by_macs,
+    checkerboards,
+    choice,
+    predicted,
+    stability,
+    table,
+)
+
+from dnzoo import files
+
+HERE = Path(__file__).parent
+WHAT = {
+    "autoencoder": "32 x 32 colour pictures through 4 x 4 x 16 numbers; batch normalisation; three upsamplings",
+    "super_resolution": "what bicubic enlargement misses, by four small convolutions, the operator and one large; no normalisation; one upsampling",
+    "segmentation": "five classes in composed scenes of 48 x 48; a U-Net; batch normalisation; three upsamplings",
+    "gan": "32 x 32 garments; DCGAN's discriminator; batch normalisation; three upsamplings",
+    "vae": "32 x 32 binarised digits through 20 latent numbers; no normalisation; two upsamplings",
+}
+
+
+def settings(results):
+    rows = []
+    for task, setting in SETTINGS.items():
+        rate = results.main[results.main.task == task].rate.iloc[0]
+        reference = results.column(task, "parameters")["transposed_k4"].iloc[0]
+        macs = results.column(task, "macs")["transposed_k4"].iloc[0]
+        rows.append(
+            (
+                *(TASKS[task], WHAT[task], f"{setting.steps} of {setting.batch}", f"{rate:g}"),
+                f"{reference:,.0f}; {macs / 1e6:.1f} M",
+            )
+        )
+    head = [
+        *("task", "net", "steps, batch", "learning rate"),
+        "parameters and multiply-adds of the reference",
+    ]
+    return table(head, rows)
+
+
+def ranks(results):
+    means, p = results.ranks()
+    listed = ", ".join(f"{OPERATORS[name].label} {rank:.1f}" for name, rank in means.items())
+    return f"{listed} (Friedman's test over all tasks and seeds: p = {p:.1g})"
+
+
+def residual(results):
+    return next(operator.label for operator in results.operators.values() if operator.block)
+
+
+def page(results):
+    row = results.main.iloc[0]
+    devices = ", ".join(sorted(set(results.rows.device)))
+    dates = sorted(set(results.rows.date))
+    gradients = ("checkerboard_of_gradients_at_start", "checkerboard_of_gradients")
+    return f"""# Which upsampling, measured
+
+Written by `python docs/make_upsampling.py` from what `benchmarks/upsampling` measured; the formulas stand in [`theory.md`](theory.md). {len(results.operators)} operators in five tasks, {len(results.seeds)} seeds each,
+{len(results.rows)} trainings. {devices}; {row.versions}; {dates[0]} to {dates[-1]}.
+
+```
+python benchmarks/upsampling/study.py --out benchmarks/upsampling/results.csv              # hours; goes on where it stopped
+python benchmarks/upsampling/predictions.py --out benchmarks/upsampling/predictions.csv    # half an hour
+python benchmarks/upsampling/bounds.py --out benchmarks/upsampling/bounds.csv              # a quarter
+python docs/make_upsampling.py                                                             # this page
+```
+
+## The table to choose from
+
+Means over {len(results.seeds)} seeds with their 95 % intervals (Student's t), on held-out data. Nets have equal parameters (within 2 %). The best of a column is bold. ▲ and ▼: better and worse than "transposed, k4", by paired t-tests over
+the seeds, corrected for all comparisons of the table (Holm, 5 %).
+
+{choice(results)}
+
+Mean ranks of those that all tasks have, 1 the best: {ranks(results)}.
+
+{settings(results)}
+
+Everything but the operator and the widths is the same; data order and the encoder's weights go with the seed. A learning rate is chosen for each task by the validation of four operators with a seed of
+their own, and is the same for all. The residual block is the one on the best of these four ({residual(results)}). Adam, cosine decay after 50 steps of warm-up, float32, one core a training.
+
+![Quality against the time of a training step](images/upsampling_pareto.png)
+
+*Milliseconds of a training step on 16 examples, on both cores, measured alone ([`predictions.csv`](../benchmarks/upsampling/predictions.csv)); the grey line joins what no other beats in both.*
+
+### At equal multiply-accumulates
+
+{by_macs(results)}
+
+## What they look like
+
+The same held-out inputs, first seed, enlarged; all at equal parameters.
+
+![Super-resolution](images/upsampling_samples_super_resolution.png)
+
+![Garments of the GAN, of the same latents](images/upsampling_samples_gan.png)
+
+![Segmentation](images/upsampling_samples_segmentation.png)
+
+![Digits of the VAE](images/upsampling_samples_vae.png)
+
+![Photographs of 32 x 32 through the autoencoder, which knows CIFAR-10](images/upsampling_samples_autoencoder.png)
+
+## Checkerboards, before and after
+
+`analysis.checkerboard` of 64 held-out outputs (of logits for segmentation): how much stronger the stride's frequencies are than their neighbours. 1 is none, below 1 they are weaker. Medians over the seeds.
+
+![Checkerboards before and after training](images/upsampling_checkerboards.png)
+
+{checkerboards(results)}
+
+Of the gradient of the image, which the encoder, the network or the discriminator hands back:
+
+{checkerboards(results, gradients)}
+
+## Theory and measurement
+
+{predicted(results)}
+
+![Predicted and measured](images/upsampling_predictions.png)
+
+Multiply-accumulates are held to TensorFlow's profiler, bytes to XLA's plan for a step on 16 examples, milliseconds to the clock: a roofline (a time for each multiply-accumulate, each byte of activations, and each step) fitted to
+all other nets. Layers without a formula (CARAFE, DySample, unpooling, the residual block) have no closed form for the checkerboard.
+
+![Spectra at initialisation](images/upsampling_spectra.png)
+
+### The reconstruction bound
+
+A linear autoencoder of grey photographs, from `bounds.py`: PSNR in dB that the operator's kernels allow for the photographs' spectrum, that training reaches, and the gap. "any kernel" is the limit of all operators with so many channels.
+
+{bounds(results)}
+
+## Learning and its stability
+
+![Learning curves](images/upsampling_curves.png)
+
+*Mean training loss in tenths of the training, with the 95 % interval over seeds.*
+
+Standard deviation of the score over seeds; the largest of the rates 1, 2, 4... times the task's with which 100 steps lower the loss (geometric mean over seeds); norm of the decoder's gradient before training.
+
+{stability(results)}
+
+### Activation and loss
+
+The autoencoder with "transposed, k4":
+
+{activations(results)}
+"""
+
+
+if __name__ == "__main__":
+    found = Results()
+    upsampling_plots.all_of(found)
+    with files.new_file(HERE / "upsampling.md") as path:
+        path.write_text(page(found), "utf-8")

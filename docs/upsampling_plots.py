@@ -1,0 +1,247 @@
+"""The pictures of docs/upsampling.md; the same operator has always the same colour and dash."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator
+from PIL import Image
+from upsampling_results import OPERATORS, SCORES, SETTINGS, STUDY, TASKS, interval
+
+from dnzoo import analysis, files
+
+IMAGES = Path(__file__).parent / "images"
+# what tells operators of one colour apart where there is no line
+MARKERS = {"-": "o", "--": "s", ":": "^"}
+DRAWS, SIZE, DEPTH = 64, 64, 8
+
+
+def save(figure, name):
+    with files.new_file(IMAGES / f"upsampling_{name}.png") as path:
+        figure.savefig(path, dpi=110)
+
+
+def panels(rows, columns, width=3.6, height=3.0, **kwargs):
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, **kwargs).ravel()
+    for axis in axes:
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.tick_params(labelsize=8)
+    return figure, axes
+
+
+def legend(axis, operators, marker=True):
+    """The operators' names where a panel is free."""
+    axis.set_axis_off()
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=operator.colour,
+            linestyle=operator.dash,
+            marker=MARKERS[operator.dash] if marker else "",
+            label=operator.label,
+        )
+        for operator in operators.values()
+    ]
+    axis.legend(handles=handles, fontsize=8, loc="center", frameon=False)
+
+
+def pareto(points, best):
+    """Those points (cost, quality) that no other beats in both, by cost."""
+    sign = 1 if best == "max" else -1
+    front, most = [], -np.inf
+    for cost, quality in sorted(points, key=lambda p: (p[0], -sign * p[1])):
+        if sign * quality > most:
+            front.append((cost, quality))
+            most = sign * quality
+    return front
+
+
+def quality_and_cost(results):
+    """Quality against the time of a training step, with the Pareto front."""
+    figure, axes = panels(2, 3)
+    for axis, task in zip(axes, TASKS):
+        points, times = [], results.step_ms(task)
+        for name, scores in results.score(task).items():
+            mean, half = interval(scores.dropna())
+            operator = OPERATORS[name]
+            axis.errorbar(
+                *(times[name], mean, half),
+                color=operator.colour,
+                marker=MARKERS[operator.dash],
+                markersize=6,
+                linewidth=1,
+            )
+            points.append((times[name], mean))
+        axis.plot(*zip(*pareto(points, SETTINGS[task].best)), color="0.6", linewidth=1, zorder=0)
+        if SETTINGS[task].best == "min":
+            axis.invert_yaxis()
+        axis.set_xscale("log")
+        axis.set_xlabel("ms a training step of 16", fontsize=8)
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter("")
+        axis.set_ylabel(
+            SCORES[task] + (" (up: better)" if axis.yaxis_inverted() else ""), fontsize=8
+        )
+        axis.set_title(TASKS[task], fontsize=9)
+    legend(axes[-1], results.operators)
+    save(figure, "pareto")
+
+
+def curves(results):
+    """Training loss in tenths of the training: the mean over seeds, and its 95 % interval."""
+    figure, axes = panels(2, 3)
+    for axis, task in zip(axes, TASKS):
+        for name, column in results.column(task, "curve").items():
+            curve = np.array([text.split() for text in column.dropna()], float)
+            means, halves = np.array([interval(point) for point in curve.T]).T
+            operator, tenths = OPERATORS[name], np.arange(1, len(means) + 1) / len(means)
+            axis.plot(tenths, means, color=operator.colour, linestyle=operator.dash, linewidth=1.2)
+            axis.fill_between(
+                tenths,
+                means - halves,
+                means + halves,
+                color=operator.colour,
+                alpha=0.12,
+                linewidth=0,
+            )
+        if task != "gan":
+            axis.set_yscale("log")
+        axis.set_xlabel("share of the training", fontsize=8)
+        axis.set_ylabel("training loss", fontsize=8)
+        axis.set_title(TASKS[task], fontsize=9)
+    legend(axes[-1], results.operators, marker=False)
+    save(figure, "curves")
+
+
+def before_and_after(results):
+    """Checkerboards of outputs at the start (hollow) and after training (full)."""
+    figure, axes = panels(1, len(TASKS), 2.6, 4.2, sharey=True)
+    names = list(results.operators)
+    for axis, task in zip(axes, TASKS):
+        frames = [results.column(task, c) for c in ("checkerboard_at_start", "checkerboard")]
+        for place, name in enumerate(names):
+            if name not in frames[0]:
+                continue
+            start, end = (frame[name].median() for frame in frames)
+            operator = OPERATORS[name]
+            axis.plot([start, end], [place, place], color=operator.colour, linewidth=1)
+            axis.plot(start, place, "o", color=operator.colour, markerfacecolor="white")
+            axis.plot(end, place, "o", color=operator.colour)
+        axis.axvline(1, color="0.6", linewidth=0.8, zorder=0)
+        axis.set_xscale("log")
+        axis.set_title(TASKS[task].replace(", ", "\n"), fontsize=9)
+    axes[0].set_yticks(range(len(names)), [results.operators[name].label for name in names])
+    axes[0].invert_yaxis()
+    figure.supxlabel(
+        "checkerboard of outputs: 1 is none; hollow before training, full after", fontsize=9
+    )
+    save(figure, "checkerboards")
+
+
+def spectra(results):
+    """Along one axis of frequencies, at initialisation: closed form, and fresh layers measured."""
+    known = {}
+    for name, operator in results.operators.items():
+        try:
+            known[name] = analysis.spectrum(operator.make(4), SIZE, DEPTH, 1.0, 0.3)
+        except (TypeError, ValueError):  # no formula is known
+            continue
+    figure, axes = panels(2, -(-len(known) // 2), 2.3, 2.3, sharex=True, sharey=True)
+    frequencies = np.arange(SIZE // 2 + 1) / SIZE
+    for axis, (name, power) in zip(axes, known.items()):
+        operator = OPERATORS[name]
+        for values, style in ((power, {"linestyle": "-"}), (fresh(operator), {"marker": "."})):
+            line = 10 * np.log10(values[0, : len(frequencies)] + 1e-8)
+            axis.plot(
+                frequencies,
+                line,
+                color=operator.colour if "linestyle" in style else "black",
+                linewidth=1.6 if "linestyle" in style else 0,
+                markersize=3,
+                **style,
+            )
+        axis.set_title(operator.label, fontsize=8)
+        axis.set_xticks([0, 0.25, 0.5])
+    for axis in axes[len(known) :]:
+        axis.set_axis_off()
+    figure.supxlabel(
+        "cycles a pixel, along the rows (line: closed form; points: measured)", fontsize=9
+    )
+    figure.supylabel("power, dB", fontsize=9)
+    save(figure, "spectra")
+
+
+def fresh(operator):
+    """Mean power spectrum of what untrained layers make of a picture with mean 1, deviation 0.3."""
+    keras.config.set_dtype_policy("float64")
+    rng, powers = np.random.default_rng(0), []
+    for seed in range(DRAWS):
+        keras.utils.set_random_seed(seed)
+        y = 1 + 0.3 * rng.normal(size=(1, 48, 48, DEPTH))
+        for layer in operator.make(4):
+            y = layer(y)
+        inside = np.asarray(y)[:, 16 : 16 + SIZE, 16 : 16 + SIZE]
+        powers.append(analysis.power_spectrum(inside))
+    keras.config.set_dtype_policy("float32")
+    return np.mean(powers, axis=0)
+
+
+def theory_and_measurement(results):
+    """Predicted against measured, of whole nets."""
+    whats = ("multiply-accumulates", "bytes of a training step", "milliseconds of a training step")
+    figure, axes = panels(1, 4)
+    for axis, what in zip(axes, whats):
+        rows = results.predictions[results.predictions.what == what]
+        pairs = rows[["predicted", "measured"]].astype(float)
+        for (predicted, measured), name in zip(pairs.to_numpy(), rows.operator):
+            operator = OPERATORS[name]
+            axis.plot(
+                predicted, measured, MARKERS[operator.dash], color=operator.colour, markersize=4
+            )
+        ends = [pairs.to_numpy().min(), pairs.to_numpy().max()]
+        axis.plot(ends, ends, color="0.6", linewidth=0.8, zorder=0)
+        axis.set(xscale="log", yscale="log")
+        axis.set_title(what, fontsize=9)
+        axis.set_xlabel("predicted", fontsize=8)
+        axis.set_ylabel("measured", fontsize=8)
+    legend(axes[-1], results.operators)
+    save(figure, "predictions")
+
+
+def samples(results, columns=4):
+    """What nets of the first seed make of the same held-out inputs, each pixel enlarged."""
+    for task in TASKS:
+        names = {"truth": "truth"} | {name: o.label for name, o in results.operators.items()}
+        tiles = {}
+        for name, label in names.items():
+            path = STUDY / f"samples/{task}-{name}.png"
+            if path.is_file():
+                tiles[label] = np.asarray(Image.open(path))
+        if not tiles:
+            continue
+        height, width = next(iter(tiles.values())).shape[:2]
+        rows = -(-len(tiles) // columns)
+        figure, axes = panels(rows, columns, 3.0, 3.0 * height / width + 0.25)
+        for axis in axes:
+            axis.set_axis_off()
+        for axis, (label, tile) in zip(axes, tiles.items()):
+            axis.imshow(tile, interpolation="nearest")
+            axis.set_title(label, fontsize=9, fontweight="bold" if label == "truth" else None)
+        save(figure, f"samples_{task}")
+
+
+def all_of(results):
+    for draw in (
+        quality_and_cost,
+        curves,
+        before_and_after,
+        spectra,
+        theory_and_measurement,
+        samples,
+    ):
+        draw(results)
