@@ -21,12 +21,13 @@ import table
 from operators import OPERATORS
 
 from dnzoo.analysis import power_spectrum
+from dnzoo.analysis.checkerboard import hann
 from dnzoo.analysis.reconstruction import channels_error, error_and_gradient
 from dnzoo.data import photographs
 from dnzoo.metrics import similarity
 from dnzoo.training.environment import environment
 
-STRIDE, SIZE, EDGE = 2, 64, 16
+STRIDE, SIZE, EDGE = 2, 64, 16  # of training patches, and what of them the loss leaves out
 NAMES = (
     *("transposed_k2", "transposed_k3", "transposed_k4", "transposed_blur"),
     *("subpixel_icnr", "nearest", "bilinear", "bilinear_fixed"),
@@ -54,6 +55,7 @@ class Options:
     data_dir: str = "data"
     channels: tuple[int, ...] = (1, 2, 3)
     steps: int = 3000
+    rate: float = 1e-2
     seed: int = 0
 
 
@@ -90,35 +92,53 @@ def least_error(name, channels, power, starts=4, seed=0):
     )
 
 
-def trained(name, channels, train, test, options):
-    """Mean squared error on the test pictures, away from the border, after training."""
-    keras.utils.set_random_seed(options.seed)
-    image = keras.Input((SIZE, SIZE, 1))
-    x = keras.layers.Conv2D(channels, 16, STRIDE, "same", use_bias=False)(image)
+def decoder(name, channels, image):
+    x = image
     for layer in OPERATORS[name].make(1):
         x = layer(x)
     if name == "bilinear_fixed" and channels > 1:
         x = keras.layers.Conv2D(1, 1, use_bias=False)(x)
-    cropped = keras.layers.Cropping2D(EDGE)
-    model = keras.Model(image, cropped(x))
-    schedule = keras.optimizers.schedules.CosineDecay(3e-3, options.steps)
-    model.compile(keras.optimizers.Adam(schedule), "mse", jit_compile=False)
+    return x
+
+
+def trained(name, channels, train, test, options):
+    """Mean squared error on the test tiles, as `power_spectrum` weighs their pixels."""
+    keras.utils.set_random_seed(options.seed)
+    image = keras.Input((None, None, 1))
+    x = keras.layers.Conv2D(channels, 16, STRIDE, "same", use_bias=False)(image)
+    model = keras.Model(image, decoder(name, channels, x))
+    cropped = keras.Sequential([model, keras.layers.Cropping2D(EDGE)])
+    schedule = keras.optimizers.schedules.CosineDecay(options.rate, options.steps)
+    cropped.compile(keras.optimizers.Adam(schedule), "mse", jit_compile=False)
     inside = (slice(None), slice(EDGE, -EDGE), slice(EDGE, -EDGE))
     order = np.random.default_rng(options.seed)
     for _ in range(0, options.steps, 500):
         rows = order.integers(0, len(train), 500 * 32)
-        model.fit(train[rows], train[rows][inside], batch_size=32, verbose=0)
-    return float(np.mean((model.predict(test, verbose=0) - test[inside]) ** 2))
+        cropped.fit(train[rows], train[rows][inside], batch_size=32, verbose=0)
+    window = hann(test.shape[1])
+    weights = np.multiply.outer(window, window) ** 2
+    squares = (model.predict(test, batch_size=4, verbose=0) - test)[..., 0] ** 2
+    return float((squares.mean(0) * weights).sum() / weights.sum())
 
 
-def patches(data, split, count, seed):
-    """Grey patches without their common mean, (count, SIZE, SIZE, 1)."""
-    tiles = similarity.luma(np.asarray(data.splits[split][1]))
+def patches(tiles, count, seed):
+    """Patches without their mean, (count, SIZE, SIZE, 1)."""
     rng = np.random.default_rng(seed)
     places = rng.integers(0, tiles.shape[1] - SIZE + 1, (count, 2))
     rows = rng.integers(0, len(tiles), count)
     found = np.stack([tiles[r, i : i + SIZE, j : j + SIZE] for r, (i, j) in zip(rows, places)])
-    return found.astype("float32")
+    return found - found.mean((1, 2), keepdims=True)
+
+
+def grey(tiles):
+    """(n, H, W, 1) float32 without each tile's mean under the window.
+
+    Every operator can write a constant, and its line would spread over the frequencies beside 0.
+    """
+    found = similarity.luma(np.asarray(tiles)).astype("float32")
+    window = hann(found.shape[1])
+    weights = (np.multiply.outer(window, window) ** 2)[None, :, :, None]
+    return found - (found * weights).sum((1, 2), keepdims=True) / weights.sum()
 
 
 def psnr(error):
@@ -127,9 +147,8 @@ def psnr(error):
 
 def main(options):
     data = photographs.load(options.data, options.data_dir, 2)
-    train, test = patches(data, "train", 8000, 0), patches(data, "validation", 4000, 1)
-    mean = train.mean()
-    train, test = train - mean, test - mean
+    train = patches(grey(data.splits["train"][1]), 8000, options.seed)
+    test = grey(data.splits["validation"][1])
     power = power_spectrum(test)
     rows = []
     for channels in options.channels:
