@@ -80,7 +80,7 @@ ROWS = [
        "content decides where to sample; starts as bilinear, cheap", g=4),
     up("ResidualUpBlock, nearest", lambda: L.ResidualUpBlock(F), "s H", "3*(k*k*C*F + F) + 8*F", "2*s*s*n*k*k*C*F + s*s*n*k*k*F*F",
        "deep decoders and generators; any upsampling, the shortcut upsampled the same way", k=3),
-    Row("Blur", lambda: L.Blur(), "H", "0", "2*n*k*C", "behind a transposed convolution: takes the stride-2 pattern away, and sharpness", {"k": 3}),
+    Row("Blur", lambda: L.Blur(), "H", "0", "n*k*k*C", "behind a transposed convolution: takes the stride-2 pattern away, and sharpness", {"k": 3}),
     Row("ConvBlock", lambda: L.ConvBlock(F), "H, or H - d (k - 1)", "d*(k*k*C*F + F + 4*F)", "d*n*k*k*C*F", "the U-Net's double convolution; residual=True", {"k": 3, "d": 2}),
     Row("AttentionGate", lambda: L.AttentionGate(), "H", "C*C // 2 + C // 2 + C*C // 2 + C // 2 + 1", "n*(C*C + C // 2)", "skips that carry more than the decoder wants", inputs=[(H, H, C), (H, H, C)]),
     Row("SqueezeExcite", lambda: L.SqueezeExcite(), "H", "2*C*C // r + C // r + C", "2*C*C // r", "channels weighed by the whole image", {"r": 16}),

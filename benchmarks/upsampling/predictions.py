@@ -25,7 +25,7 @@ import nets
 import table
 from operators import OPERATORS
 
-from dnzoo import analysis
+from dnzoo import analysis, layers
 from dnzoo.analysis.complexity import macs
 from dnzoo.analysis.graph import trace
 from dnzoo.analysis.kinds import ATOMS
@@ -34,7 +34,6 @@ from dnzoo.training.environment import environment
 
 BATCH, DRAWS, TURNS, STEPS = 16, 64, 5, 20
 DEPTH, DEEP = 64, 4  # of the decoder whose gradient is looked at
-NOT_IN_PROFILE = ("Resize2D", "CARAFE", "DySample", "Blur")  # gathers, sums and resizes
 
 
 @dataclasses.dataclass
@@ -58,21 +57,36 @@ def net(task, operator, widths):
 
 
 def products(model, shape):
-    """(predicted, measured) multiply-accumulates of all that the profiler knows."""
+    """(predicted, measured) multiply-accumulates of all convolutions and dense layers."""
+    import keras
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     nodes = trace(model, shape, ATOMS).nodes
-    known = [node for node in nodes if type(node.operation).__name__ not in NOT_IN_PROFILE]
+    kinds = ["Conv2D", "DepthwiseConv2dNative", "Conv2DBackpropInput"]
+    if any(isinstance(node.operation, keras.layers.Dense) for node in nodes):
+        kinds.append("MatMul")  # where there is none, MatMul is a resize
     function = tf.function(model, input_signature=[tf.TensorSpec((1, *shape))])
     frozen = convert_variables_to_constants_v2(function.get_concrete_function())
-    kinds = ["Conv2D", "DepthwiseConv2dNative", "Conv2DBackpropInput", "MatMul", "BatchMatMulV2"]
     settings = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
     settings = {**settings, "output": "none", "account_type_regexes": kinds}
     with tf.Graph().as_default() as graph:
         tf.import_graph_def(frozen.graph.as_graph_def(), name="")
         found = tf.compat.v1.profiler.profile(graph, options=settings)
-    return sum(map(macs, known)), found.total_float_ops / 2
+    return sum(map(_convolved, nodes)), found.total_float_ops / 2
+
+
+def _convolved(node):
+    """Its multiply-accumulates less those of resizing and gathering, which the profiler omits."""
+    operation, made = node.operation, np.prod(node.outputs[0].shape)
+    if isinstance(operation, layers.Resize2D):
+        return 0
+    gathered = 0
+    if isinstance(operation, layers.CARAFE):
+        gathered = made * operation.kernel_size**2
+    if isinstance(operation, layers.DySample):
+        gathered = 4 * made
+    return macs(node) - gathered
 
 
 def step_ms(model, shape):

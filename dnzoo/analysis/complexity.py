@@ -196,7 +196,7 @@ def _resize(layer, node, given, made):
 
 
 def _blur(layer, node, given, made):
-    return 2 * made * layer.kernel_size
+    return made * layer.kernel_size**2
 
 
 def _carafe(layer, node, given, made):

@@ -36,7 +36,7 @@ BY_HAND = {
     "carafe": (lambda: L.CARAFE(2, 5, 3, 6), (5, 6, 4), 30 * (4 * 6 + 9 * 6 * 100) + 120 * 4 * 25),
     "dysample": (lambda: L.DySample(2, 4), (5, 6, 4), 30 * 4 * 32 + 120 * 4 * 4),
     "upsampling": (lambda: K.UpSampling2D(2, interpolation="bilinear"), (5, 6, 4), 2 * (10 * 6 + 10 * 12) * 4),
-    "blur": (lambda: L.Blur(3), (5, 6, 4), 2 * 30 * 4 * 3),
+    "blur": (lambda: L.Blur(3), (5, 6, 4), 30 * 4 * 3 * 3),
     "squeeze": (lambda: L.SqueezeExcite(2), (5, 6, 4), 4 * 2 + 2 * 4),
     "attention": (lambda: L.SelfAttention2D(2), (5, 6, 4), 30 * (4 * 2 * 3 + 2 * 4) + 30 * 30 * (2 + 2)),
     "block": (lambda: L.ConvBlock(8, residual=True), (5, 6, 4), 30 * (9 * 4 * 8 + 9 * 8 * 8 + 4 * 8)),
@@ -98,7 +98,7 @@ def nets():
     image = keras.Input((16, 16, 4))
     x = K.Conv2D(8, 3, 2, "same")(image)
     x = K.DepthwiseConv2D(3, padding="same")(x)
-    x = L.Conv2DTranspose(6, 4, 2, "same")(x)
+    x = L.Blur()(L.Conv2DTranspose(6, 4, 2, "same")(x))
     x = L.SubpixelConv2D(4)(x)
     x = K.Dense(5)(K.GlobalAveragePooling2D()(x))
     yield keras.Model(image, x)
