@@ -137,6 +137,7 @@ def decoder(model):
     return getattr(model, "generator", getattr(model, "decoder", model))
 
 
+@functools.cache
 def cost(task, operator, widths):
     """(parameters, multiply-accumulates) of the net that has the operator."""
     build, _, shape = NETS[task]
@@ -157,7 +158,6 @@ def matched(task, operator, by="parameters"):
     _, usual, _ = NETS[task]
     wanted = cost(task, REFERENCE, usual)[place]
 
-    @functools.cache
     def off(widths):
         return cost(task, operator, widths)[place] / wanted - 1
 

@@ -1,0 +1,134 @@
+"""The study of upsampling: its choices, its statistics, and what its CSV files claim."""
+
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from tests.conftest import ROOT, child, slow
+
+STUDY = ROOT / "benchmarks/upsampling"
+sys.path.append(str(STUDY))
+sys.path.append(str(STUDY.parent))
+sys.path.append(str(ROOT / "docs"))
+
+import cells
+import nets
+import study
+import tasks
+import upsampling_plots
+import upsampling_results
+
+
+def book(tmp_path, validations):
+    """A CSV of the choosing stage: {(task, operator, rate): validation}."""
+    made = study.Book(tmp_path / "results.csv")
+    for (task, operator, rate), value in validations.items():
+        cell = cells.Cell("rate", task, operator, study.CHOOSING, rate)
+        row = dict.fromkeys(cells.COLUMNS, "") | dict(zip(cells.FIELDS, cell.key))
+        made.add(cell, row | {"validation": str(value)})
+    return study.Book(tmp_path / "results.csv")  # as an interrupted study reads it
+
+
+def test_rates_and_the_residual_block_are_chosen_by_validation(tmp_path):
+    found = book(
+        tmp_path,
+        {
+            ("vae", "nearest", 1e-3): 110,  # nats: less is better
+            ("vae", "transposed_k4", 1e-3): 130,
+            ("vae", "nearest", 3e-3): 112,
+            ("vae", "transposed_k4", 3e-3): 115,
+            ("autoencoder", "nearest", 1e-2): 20,  # dB: more is
+            ("autoencoder", "transposed_k4", 1e-2): 21,
+            ("autoencoder", "transposed_k4", 1e-3): 25,  # not all operators have this rate
+            ("gan", "nearest", 2e-3): 9,
+            ("gan", "transposed_k4", 2e-3): 12,
+        },
+    )
+    assert found.rate("vae") == 3e-3 and found.rate("autoencoder") == 1e-2
+    rates = {"vae": 3e-3, "autoencoder": 1e-2, "gan": 2e-3}
+    assert found.residual(rates) == "residual_nearest"
+
+
+def test_where_the_best_rate_is_at_an_end_one_more_is_tried(tmp_path):
+    usual = list(tasks.SETTINGS["vae"].rates)
+    assert study._wider("vae", usual[1], book(tmp_path, {})) == usual
+    assert study._wider("vae", usual[2], book(tmp_path, {})) == [*usual, 0.03]
+    assert study._wider("vae", usual[0], book(tmp_path, {})) == [0.0003, *usual]
+    tried = book(tmp_path, {("vae", "nearest", rate): 100 for rate in (3e-2, 1e-1)})
+    assert study._wider("vae", 1e-1, tried) == [*usual, 3e-2, 1e-1]  # two more at most
+
+
+def test_nets_are_matched_within_2_percent():
+    for row in study.table.read(STUDY / "widths.csv"):
+        reference = nets.cost(row["task"], nets.REFERENCE, nets.NETS[row["task"]][1])
+        wanted = dict(zip(("parameters", "macs"), reference))[row["matched"]]
+        assert abs(int(row[row["matched"]]) / wanted - 1) <= 0.02, row
+
+
+def test_costs_in_the_file_are_those_of_the_nets():
+    rows = study.table.read(STUDY / "widths.csv")
+    for row in rows[::9]:
+        widths = tuple(map(int, row["widths"].split()))
+        found = nets.cost(row["task"], row["operator"], widths)
+        assert found == (int(row["parameters"]), int(row["macs"]))
+
+
+def test_intervals_and_correction(tmp_path):
+    """Against scipy alone: Student's interval, and Holm's p by hand."""
+    values = np.array([1.0, 2.0, 4.0, 4.0, 5.0])
+    mean, half = upsampling_results.interval(values)
+    low, high = stats.t.interval(0.95, 4, values.mean(), stats.sem(values))
+    assert np.allclose((mean - half, mean + half), (low, high))
+
+    rng, rows = np.random.default_rng(0), []
+    score = {task: setting.score for task, setting in tasks.SETTINGS.items()}
+    shift = {"transposed_k4": 0.0, "nearest": 1.0, "bilinear": 0.0}
+    for task in tasks.SETTINGS:
+        for seed in range(5):
+            for operator, more in shift.items():
+                cell = cells.Cell("main", task, operator, seed, 0.1)
+                row = dict.fromkeys(cells.COLUMNS, "") | dict(zip(cells.FIELDS, cell.key))
+                rows.append(row | {score[task]: more + 0.1 * rng.normal()})
+    pd.DataFrame(rows).to_csv(tmp_path / "results.csv", index=False)
+    for name in ("predictions", "bounds"):
+        (tmp_path / f"{name}.csv").write_text("what\n")
+    results = upsampling_results.Results(tmp_path)
+    found = results.against_reference()
+    frame = results.score("vae")
+    expected = stats.ttest_rel(frame["nearest"], frame["transposed_k4"])
+    assert np.isclose(found.p["vae", "nearest"], expected.pvalue)
+    ordered = np.sort(found.p)
+    holm = np.maximum.accumulate(ordered * np.arange(len(ordered), 0, -1)).clip(max=1)
+    assert np.allclose(np.sort(found.p_holm), holm)
+    assert (found.p_holm[:, "nearest"] < 0.05).all() and (found.p_holm[:, "bilinear"] > 0.05).all()
+    assert (
+        results.ordered("vae")[-1] == "nearest" and results.ordered("autoencoder")[0] == "nearest"
+    )
+
+
+def test_pareto_front():
+    points = [(1, 5), (2, 4), (3, 7), (4, 6), (3, 8)]
+    assert upsampling_plots.pareto(points, "max") == [(1, 5), (3, 8)]
+    assert upsampling_plots.pareto(points, "min") == [(1, 5), (2, 4)]
+
+
+@slow
+def test_smoke_runs_every_kind_of_cell_and_resumes(tmp_path):
+    out = tmp_path / "results.csv"
+    arguments = ("--smoke", "--out", out)
+    script = f"import sys, runpy; sys.argv[0] = {str(STUDY / 'study.py')!r}; "
+    script += (
+        "sys.path.insert(0, sys.argv[0][:-9]); runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    child(script, *arguments)
+    rows = study.table.read(out)
+    assert {row["stage"] for row in rows} == {"rate", "main", "activation", "stability"}
+    assert {row["task"] for row in rows} == set(tasks.SETTINGS)
+    assert (tmp_path / "samples/gan-transposed_k2.png").is_file()
+    study.table.write(out, rows[:-1])  # as an interrupted study leaves it
+    before = out.read_text()
+    assert "1 of 1:" in child(script, *arguments).stdout
+    assert out.read_text().startswith(before)
