@@ -4,14 +4,12 @@ import sys
 
 import numpy as np
 import pandas as pd
-import pytest
 from scipy import stats
 
 from tests.conftest import ROOT, child, slow
 
-STUDY = ROOT / "benchmarks/upsampling"
-sys.path.append(str(STUDY))
-sys.path.append(str(STUDY.parent))
+sys.path.append(str(ROOT / "benchmarks"))
+sys.path.append(str(ROOT / "benchmarks/upsampling"))
 sys.path.append(str(ROOT / "docs"))
 
 import cells
@@ -20,6 +18,8 @@ import study
 import tasks
 import upsampling_plots
 import upsampling_results
+
+STUDY = ROOT / "benchmarks/upsampling"
 
 
 def book(tmp_path, validations):
