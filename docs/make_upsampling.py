@@ -5,6 +5,7 @@ python docs/make_upsampling.py
 from pathlib import Path
 
 import upsampling_plots
+from page_table import table
 from upsampling_results import (
     OPERATORS,
     SETTINGS,
@@ -17,7 +18,6 @@ from upsampling_results import (
     choice,
     predicted,
     stability,
-    table,
 )
 
 from dnzoo import files

@@ -4,6 +4,8 @@ import csv
 import statistics
 from pathlib import Path
 
+from page_table import table
+
 import dnzoo
 from dnzoo import analysis
 
@@ -23,11 +25,6 @@ PRECISIONS = {"float32": "float32", "bf16": "bfloat16", "int8": "int8 weights"}
 def read(name):
     with open(BENCHMARKS / f"{name}.csv", newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
-
-
-def table(head, rows):
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return "\n".join([*lines, *("| " + " | ".join(map(str, row)) + " |" for row in rows)])
 
 
 class Speed:

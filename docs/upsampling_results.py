@@ -16,6 +16,7 @@ sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
 
 from nets import REFERENCE
 from operators import OPERATORS
+from page_table import table
 from tasks import SETTINGS
 
 STUDY = Path(__file__).parent.parent / "benchmarks/upsampling"
@@ -105,11 +106,6 @@ class Results:
         """Milliseconds of a training step that were measured alone, by operator."""
         rows = self.predictions[self.predictions.what == "milliseconds of a training step"]
         return rows[rows.task == task].set_index("operator").measured
-
-
-def table(head, rows):
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return "\n".join([*lines, *("| " + " | ".join(map(str, row)) + " |" for row in rows)])
 
 
 def shown(values, digits):
