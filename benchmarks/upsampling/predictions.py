@@ -40,14 +40,14 @@ DEPTH, DEEP = 64, 4  # of the decoder whose gradient is looked at
 class Options:
     out: str
     """CSV to write; the study's widths.csv lies beside it."""
-    child: str = ""
-    """A net, as task/operator/widths: print what XLA plans for a training step of it."""
+    plans: bool = False
+    """Print what XLA plans for a training step of each net, and nothing else."""
 
 
-def net(task, operator, widths):
+def net(row):
     """(the part of the net that has the operator, its input's shape)."""
-    build, _, shape = nets.NETS[task]
-    model = nets.decoder(build(operator, tuple(map(int, widths.split()))))
+    build, _, shape = nets.NETS[row["task"]]
+    model = nets.decoder(build(row["operator"], tuple(map(int, row["widths"].split()))))
     if None in model.input_shape[1:]:  # of one size, for those who ask the model
         import keras
 
@@ -108,10 +108,10 @@ def step_ms(model, shape):
     return statistics.median(times[1:])
 
 
-def planned(name):
-    """Bytes of a training step with Adam that XLA plans, on JAX in a process of its own."""
+def planned(options):
+    """Bytes of a training step with Adam of every net, from a process that computes on JAX."""
     done = subprocess.run(
-        [sys.executable, __file__, "--out", "", "--child", name],
+        [sys.executable, __file__, "--out", options.out, "--plans"],
         env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"},
         stdout=subprocess.PIPE,
         check=True,
@@ -120,10 +120,16 @@ def planned(name):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def child(name):
+def plan(options):
     from xla_plan import planned_bytes
 
-    print(json.dumps(planned_bytes(net(*name.split("/"))[0], BATCH)))
+    print(json.dumps([planned_bytes(net(row)[0], BATCH) for row in matched(options)]))
+
+
+def matched(options):
+    """The study's nets of equal parameters: rows of task, operator and widths."""
+    rows = table.read(Path(options.out).with_name("widths.csv"))
+    return [row for row in rows if row["matched"] == "parameters"]
 
 
 def checkerboard(operator):
@@ -233,22 +239,19 @@ def of_layers(rows):
 
 
 def main(options):
-    if options.child:
-        child(options.child)
+    if options.plans:
+        plan(options)
         return
     rows, timed = Rows(options.out), []
     of_layers(rows)
-    for row in table.read(Path(options.out).with_name("widths.csv")):
-        if row["matched"] != "parameters":
-            continue
-        where = row["task"], row["operator"]
-        model, shape = net(*where, row["widths"])
+    for row, plans in zip(matched(options), planned(options)):
+        where, (model, shape) = (row["task"], row["operator"]), net(row)
         rows.add("multiply-accumulates", *where, *products(model, shape))
         cost = analysis.complexity(model, shape, batch_size=BATCH)
-        plan = planned("/".join((*where, row["widths"])))
-        rows.add("bytes of a training step", *where, cost.training_bytes, plan)
+        rows.add("bytes of a training step", *where, cost.training_bytes, plans)
         measured = {"macs": cost.macs, "bytes": cost.activation_bytes, "ms": step_ms(model, shape)}
         timed.append((where, measured))
+        print(*where, f"{measured['ms']:.1f} ms", flush=True)
     predicted = roofline([measured for _, measured in timed])
     for (where, measured), guess in zip(timed, predicted):
         rows.add("milliseconds of a training step", *where, guess, measured["ms"])
