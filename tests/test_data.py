@@ -185,6 +185,18 @@ def test_batches_are_a_function_of_seed_and_step(small_scenes):
         assert np.array_equal(images, a.batch(step)[0]) and np.array_equal(masks, a.batch(step)[1])
 
 
+def test_the_end_of_a_dataset_is_not_waited_for(small_scenes):
+    """tf.data's tuner sleeps longer and longer, up to a minute, and was waited for."""
+    batches = Batches(*small_scenes.splits["train"], batch_size=4)
+    iterator = iter(batches.dataset(0, 10_000))
+    started = time.perf_counter()
+    while time.perf_counter() - started < 3:  # its fourth second is one sleep
+        next(iterator)
+    started = time.perf_counter()
+    del iterator
+    assert time.perf_counter() - started < 0.5
+
+
 def test_an_epoch_has_each_image_once(small_scenes):
     batches = Batches(*small_scenes.splits["train"], batch_size=6)
     seen = [image.tobytes() for step in range(4) for image in batches.batch(4 + step)[0]]

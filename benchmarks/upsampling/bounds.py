@@ -23,7 +23,7 @@ from operators import OPERATORS
 from dnzoo.analysis import power_spectrum
 from dnzoo.analysis.checkerboard import hann
 from dnzoo.analysis.reconstruction import channels_error, error_and_gradient
-from dnzoo.data import photographs
+from dnzoo.data import Batches, photographs
 from dnzoo.metrics import similarity
 from dnzoo.training.environment import environment
 
@@ -111,10 +111,10 @@ def trained(name, channels, train, test, options):
     schedule = keras.optimizers.schedules.CosineDecay(options.rate, options.steps)
     cropped.compile(keras.optimizers.Adam(schedule), "mse", jit_compile=False)
     inside = (slice(None), slice(EDGE, -EDGE), slice(EDGE, -EDGE))
-    order = np.random.default_rng(options.seed)
-    for _ in range(0, options.steps, 500):
-        rows = order.integers(0, len(train), 500 * 32)
-        cropped.fit(train[rows], train[rows][inside], batch_size=32, verbose=0)
+    batches = Batches(
+        train, batch_size=32, seed=options.seed, augment=lambda rows, rng: (rows, rows[inside])
+    )
+    cropped.fit(batches.dataset(0, options.steps), verbose=0)
     window = hann(test.shape[1])
     weights = np.multiply.outer(window, window) ** 2
     squares = (model.predict(test, batch_size=4, verbose=0) - test)[..., 0] ** 2

@@ -49,7 +49,7 @@ class Cell:
 FIELDS = tuple(field.name for field in dataclasses.fields(Cell))
 COLUMNS = (
     *FIELDS,
-    *("widths", "parameters", "macs", "training_bytes", "step_ms", "seconds", "curve"),
+    *("widths", "parameters", "macs", "training_bytes", "step_ms", "curve"),
     *("train_loss", "test_loss", "validation", "psnr", "ssim", "mean_iou", "boundary_iou"),
     *("frechet_distance", "gradient_norm_at_start", "gradient_norm", "checkerboard_at_start"),
     *("checkerboard", "checkerboard_of_gradients_at_start", "checkerboard_of_gradients"),
@@ -99,11 +99,9 @@ def trained(model, task, cell, steps):
     adversarial = cell.task == "gan"
     compile_(model, task, schedule(cell.rate, steps), adversarial)
     before = look(model, task, cell.task)
-    started = time.perf_counter()
     curve, step_ms = learn(model, task, steps)
     finite = bool(np.isfinite(curve).all())
     found = {
-        "seconds": f"{time.perf_counter() - started:.1f}",
         "step_ms": step_ms,
         "curve": " ".join(f"{value:.5g}" for value in curve),
         "train_loss": curve[-1],

@@ -10,10 +10,9 @@ nothing else runs; the study's widths.csv lies beside the CSV:
 import dataclasses
 import json
 import os
-import statistics
 import subprocess
 import sys
-import time
+import types
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ import tyro
 
 sys.path.append(str(Path(__file__).parent.parent))
 
+import cells
 import nets
 import table
 from operators import OPERATORS
@@ -30,9 +30,10 @@ from dnzoo.analysis.complexity import macs
 from dnzoo.analysis.graph import trace
 from dnzoo.analysis.kinds import ATOMS
 from dnzoo.analysis.propagation import propagation
+from dnzoo.data import Batches
 from dnzoo.training.environment import environment
 
-BATCH, DRAWS, TURNS, STEPS = 16, 64, 5, 20
+BATCH, DRAWS, STEPS = 16, 64, 100
 DEPTH, DEEP = 64, 4  # of the decoder whose gradient is looked at
 
 
@@ -92,20 +93,13 @@ def _convolved(node):
 def step_ms(model, shape):
     """Median milliseconds of a training step on a batch."""
     import keras
-    import tensorflow as tf
 
     rng = np.random.default_rng(0)
     x = rng.normal(size=(BATCH, *shape)).astype("float32")
     y = np.zeros((BATCH, *model.output_shape[1:]), "float32")
     model.compile(keras.optimizers.SGD(1e-6), "mse", jit_compile=False)
-    data = tf.data.Dataset.from_tensors((x, y)).repeat()
-    times = []
-    for turn in range(TURNS + 1):
-        steps = 3 if turn == 0 else STEPS
-        started = time.perf_counter()
-        model.fit(data, steps_per_epoch=steps, verbose=0, shuffle=False)
-        times.append(1000 * (time.perf_counter() - started) / steps)
-    return statistics.median(times[1:])
+    task = types.SimpleNamespace(train=Batches(x, y, batch_size=BATCH))
+    return cells.learn(model, task, STEPS)[1]
 
 
 def planned(options):
