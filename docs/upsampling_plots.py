@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from upsampling_results import OPERATORS, SCORES, SETTINGS, STUDY, TASKS, interval
 
 from dnzoo import analysis, files
@@ -213,26 +213,29 @@ def theory_and_measurement(results):
     save(figure, "predictions")
 
 
-def samples(results, columns=4):
+def samples(results, columns=3, margin=8, line=22):
     """What nets of the first seed make of the same held-out inputs, each pixel enlarged."""
+    font = ImageFont.load_default(size=15)
+    labels = {"truth": "truth"} | {name: o.label for name, o in results.operators.items()}
     for task in TASKS:
-        names = {"truth": "truth"} | {name: o.label for name, o in results.operators.items()}
-        tiles = {}
-        for name, label in names.items():
+        crop, factor = (148, 3) if task == "super_resolution" else (204, 2)
+        tiles = []
+        for name, label in labels.items():
             path = STUDY / f"samples/{task}-{name}.png"
             if path.is_file():
-                tiles[label] = np.asarray(Image.open(path))
+                tile = np.asarray(Image.open(path))[:, :crop]
+                tiles.append((label, tile.repeat(factor, 0).repeat(factor, 1)))
         if not tiles:
             continue
-        height, width = next(iter(tiles.values())).shape[:2]
+        height, width = (size + margin for size in tiles[0][1].shape[:2])
         rows = -(-len(tiles) // columns)
-        figure, axes = panels(rows, columns, 3.0, 3.0 * height / width + 0.25)
-        for axis in axes:
-            axis.set_axis_off()
-        for axis, (label, tile) in zip(axes, tiles.items()):
-            axis.imshow(tile, interpolation="nearest")
-            axis.set_title(label, fontsize=9, fontweight="bold" if label == "truth" else None)
-        save(figure, f"samples_{task}")
+        sheet = Image.new("RGB", (columns * width, rows * (height + line)), "white")
+        for number, (label, tile) in enumerate(tiles):
+            left, top = number % columns * width, number // columns * (height + line)
+            ImageDraw.Draw(sheet).text((left + 2, top + 2), label, "black", font)
+            sheet.paste(Image.fromarray(tile), (left, top + line))
+        with files.new_file(IMAGES / f"upsampling_samples_{task}.png") as path:
+            sheet.save(path)
 
 
 def all_of(results):

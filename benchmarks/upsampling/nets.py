@@ -43,18 +43,18 @@ def _stage(x, operator, filters, activation, normalization=True, skip=None, swit
 
 
 def autoencoder(operator, widths, activation="relu"):
-    """32 x 32 colour pictures through 4 x 4 x 16 numbers, a twelfth of theirs."""
-    image = keras.Input((32, 32, 3))
+    """32 x 32 grey pictures through 4 x 4 x 8 numbers, an eighth of theirs."""
+    image = keras.Input((32, 32, 1))
     x = layers.Preprocessing(1 / 127.5, -1.0)(image)
     for filters in ENCODER:
         x = _activate(K.Conv2D(filters, 4, 2, "same")(x), activation)
-    x = code = K.Conv2D(16, 3, padding="same", name="code")(x)
+    x = code = K.Conv2D(8, 3, padding="same", name="code")(x)
     x = _conv(x, widths[0], activation)
     for filters in widths:
         x = _stage(x, operator, filters, activation)
-    x = K.Conv2D(3, 3, padding="same", dtype="float32")(x)
+    x = K.Conv2D(1, 3, padding="same", dtype="float32")(x)
     x = layers.Preprocessing(127.5, 127.5, dtype="float32")(x)
-    assert code.shape[1:] == (4, 4, 16)
+    assert code.shape[1:] == (4, 4, 8)
     return keras.Model(image, x, name="autoencoder")
 
 
@@ -123,7 +123,7 @@ def vae(operator, widths, activation="relu"):
 
 
 NETS = {
-    "autoencoder": (autoencoder, (64, 32, 16), (32, 32, 3)),
+    "autoencoder": (autoencoder, (64, 32, 16), (32, 32, 1)),
     "super_resolution": (super_resolution, (24, 24), (32, 32, 3)),
     "segmentation": (segmentation, (32, 16, 8), (48, 48, 3)),
     "gan": (gan, (64, 32, 16), (LATENT["gan"],)),
