@@ -215,7 +215,7 @@ def _data(task, places):
 
 
 def _grey(data):
-    """Luma alone. In colour, trainings of this length find colours late or never: 1 dB, whatever the operator."""
+    """Luma alone: in colour, trainings of this length find colours late or never, which decides 1 dB."""
     splits = {s: (similarity.luma(np.asarray(x)), y) for s, (x, y) in data.splits.items()}
     return dataclasses.replace(data, splits=splits)
 
