@@ -24,7 +24,7 @@ from dnzoo import files
 
 HERE = Path(__file__).parent
 WHAT = {
-    "autoencoder": "32 x 32 colour pictures through 4 x 4 x 16 numbers; batch normalisation; three upsamplings",
+    "autoencoder": "32 x 32 grey pictures through 4 x 4 x 8 numbers; batch normalisation; three upsamplings",
     "super_resolution": "what bicubic enlargement misses, by four small convolutions, the operator and one large; no normalisation; one upsampling",
     "segmentation": "five classes in composed scenes of 48 x 48; a U-Net; batch normalisation; three upsamplings",
     "gan": "32 x 32 garments; DCGAN's discriminator; batch normalisation; three upsamplings",
@@ -112,7 +112,7 @@ The same held-out inputs, first seed, enlarged; all at equal parameters.
 
 ![Digits of the VAE](images/upsampling_samples_vae.png)
 
-![Photographs of 32 x 32 through the autoencoder, which knows CIFAR-10](images/upsampling_samples_autoencoder.png)
+![Photographs of 32 x 32 through the autoencoder, which knows CIFAR-10 alone](images/upsampling_samples_autoencoder.png)
 
 ## Checkerboards, before and after
 

@@ -21,7 +21,7 @@ from tasks import SETTINGS
 
 STUDY = Path(__file__).parent.parent / "benchmarks/upsampling"
 TASKS = {
-    "autoencoder": "autoencoder, CIFAR-10",
+    "autoencoder": "autoencoder, CIFAR-10 in grey",
     "super_resolution": "super-resolution x2, photographs",
     "segmentation": "segmentation, garments",
     "gan": "GAN, Fashion-MNIST",
