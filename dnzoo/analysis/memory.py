@@ -4,6 +4,7 @@ import math
 
 import keras
 
+from dnzoo.layers.learned import CARAFE, DySample
 from dnzoo.layers.transposed import ConvTranspose
 
 K = keras.layers
@@ -43,7 +44,7 @@ def training_memory(model, graph, optimizer_slots) -> int:
 
     Activations are kept from the operation that makes them to the last that needs them, forward or
     backward; gradients of activations likewise. Elementwise operations write over their inputs,
-    as XLA has them do. What an operation needs only while it runs is not counted.
+    as XLA has them do. Of what an operation needs only while it runs, what CARAFE gathers counts alone.
     """
     trained = sum(4 * math.prod(weight.shape) for weight in model.trainable_weights)
     weights = sum(4 * math.prod(weight.shape) for weight in model.weights)
@@ -107,7 +108,7 @@ def _most_held(graph):
             live -= done
             done = 0
         live += made
-        most = max(most, live)
+        most = max(most, live + _while_it_runs(node))
         live -= done + on_the_way[place]
         live -= sum(sizes[n] for n, first in kept.items() if first == place and n not in numbers)
     return most
@@ -125,12 +126,28 @@ def _needed(node):
 def _on_the_way(node):
     """Bytes kept of what is computed on the way: before a layer's own activation, above all."""
     size = size_in_bytes(node.outputs[0])
+    if isinstance(node.operation, CARAFE):
+        pixels = size_in_bytes(node.inputs[0]) // node.inputs[0].shape[-1]
+        layer = node.operation
+        return pixels * (layer.compress.filters + layer.encode.filters) + _gathered(node)
+    if isinstance(node.operation, DySample):  # four neighbours, and the share of each
+        return 8 * size
     if _kind(node) in COPIES:
         return COPIES[_kind(node)] * size
     function = getattr(node.operation, "activation", None)
     if not isinstance(node.operation, NEEDS_INPUT) or function in (None, keras.activations.linear):
         return 0
     return size
+
+
+def _while_it_runs(node):
+    """Bytes that the backward pass of one operation holds beyond what is kept: a gradient."""
+    return _gathered(node) if isinstance(node.operation, CARAFE) else 0
+
+
+def _gathered(node):
+    """The neighbourhood of each pixel that CARAFE weighs."""
+    return size_in_bytes(node.inputs[0]) * node.operation.kernel_size**2
 
 
 def _in_place(node):
