@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import keras
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -15,7 +14,8 @@ from dnzoo import analysis, files
 IMAGES = Path(__file__).parent / "images"
 # what tells operators of one colour apart where there is no line
 MARKERS = {"-": "o", "--": "s", ":": "^"}
-DRAWS, SIZE, DEPTH = 64, 64, 8
+SIZE = 64
+PICTURE = (SIZE, 8, 1.0, 0.3)  # rows, channels, mean and deviation of what spectra are of
 
 
 def save(figure, name):
@@ -145,17 +145,23 @@ def before_and_after(results):
 
 def spectra(results):
     """Along one axis of frequencies, at initialisation: closed form, and fresh layers measured."""
+    from predictions import fresh  # found once upsampling_results has been imported
+
     known = {}
     for name, operator in results.operators.items():
         try:
-            known[name] = analysis.spectrum(operator.make(4), SIZE, DEPTH, 1.0, 0.3)
+            power = analysis.spectrum(operator.make(4), *PICTURE)
         except (TypeError, ValueError):  # no formula is known
             continue
+        known[name] = power, fresh(lambda o=operator: o.make(4), *PICTURE)
     figure, axes = panels(2, -(-len(known) // 2), 2.3, 2.3, sharex=True, sharey=True)
     frequencies = np.arange(SIZE // 2 + 1) / SIZE
-    for axis, (name, power) in zip(axes, known.items()):
+    for axis, (name, (power, measured)) in zip(axes, known.items()):
         operator = OPERATORS[name]
-        for values, style in ((power, {"linestyle": "-"}), (fresh(operator), {"marker": "."})):
+        for values, style in (
+            (power, {"linestyle": "-"}),
+            (measured, {"marker": "."}),
+        ):
             line = 10 * np.log10(values[0, : len(frequencies)] + 1e-8)
             axis.plot(
                 frequencies,
@@ -174,21 +180,6 @@ def spectra(results):
     )
     figure.supylabel("power, dB", fontsize=9)
     save(figure, "spectra")
-
-
-def fresh(operator):
-    """Mean power spectrum of what untrained layers make of a picture with mean 1, deviation 0.3."""
-    keras.config.set_dtype_policy("float64")
-    rng, powers = np.random.default_rng(0), []
-    for seed in range(DRAWS):
-        keras.utils.set_random_seed(seed)
-        y = 1 + 0.3 * rng.normal(size=(1, 48, 48, DEPTH))
-        for layer in operator.make(4):
-            y = layer(y)
-        inside = np.asarray(y)[:, 16 : 16 + SIZE, 16 : 16 + SIZE]
-        powers.append(analysis.power_spectrum(inside))
-    keras.config.set_dtype_policy("float32")
-    return np.mean(powers, axis=0)
 
 
 def theory_and_measurement(results):

@@ -28,10 +28,6 @@ from dnzoo.metrics import similarity
 from dnzoo.training.environment import environment
 
 STRIDE, SIZE, EDGE = 2, 64, 16  # of training patches, and what of them the loss leaves out
-NAMES = (
-    *("transposed_k2", "transposed_k3", "transposed_k4", "transposed_blur"),
-    *("subpixel_icnr", "nearest", "bilinear", "bilinear_fixed"),
-)
 BOX, TENT, BINOMIAL = np.ones(2), np.array([1, 3, 3, 1]) / 4, np.array([1, 2, 1]) / 4
 # taps that are free, and what they are convolved with
 KERNELS = {
@@ -153,7 +149,7 @@ def main(options):
     rows = []
     for channels in options.channels:
         most = psnr(channels_error(channels, power, STRIDE))
-        for name in NAMES:
+        for name in KERNELS:
             bound = psnr(least_error(name, channels, power))
             reached = psnr(trained(name, channels, train, test, options))
             rows.append(

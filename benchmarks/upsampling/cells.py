@@ -86,7 +86,7 @@ def run(cell, widths, places, smoke=False, samples=None):
     else:
         found = trained(model, task, cell, POINTS if smoke else setting.steps)
         if samples and not found["diverged"]:
-            keep_samples(model, task, cell, places, samples)
+            keep_samples(model, task, cell, samples)
     return row | {name: _short(value) for name, value in found.items()}
 
 
@@ -227,9 +227,9 @@ def pictures(model, task, name, count=64):
     return keras.ops.convert_to_numpy(model.predict_on_batch(images))
 
 
-def keep_samples(model, task, cell, places, folder):
+def keep_samples(model, task, cell, folder):
     """A row of pictures, and one of the truth beside the reference's."""
-    truth, made = task.samples(model, places)
+    truth, made = task.samples(model)
     wanted = {cell.operator: made}
     if cell.operator == nets.REFERENCE:
         wanted["truth"] = truth

@@ -126,28 +126,34 @@ def matched(options):
     return [row for row in rows if row["matched"] == "parameters"]
 
 
-def checkerboard(operator):
-    """(closed form, measured) of fresh layers, for a nearly even picture of eight channels.
+def fresh(make, size, depth, mean, deviation):
+    """Mean power spectrum of what untrained layers make of white noise around a mean.
 
     In float64: behind bilinear resizing the checkerboard is below what float32 rounds.
     """
     import keras
 
     keras.config.set_dtype_policy("float64")
-    depth, filters, size = 8, 32, 64
-    predicted = analysis.spectrum(OPERATORS[operator].make(filters), size, depth, 1.0, 0.1)
-    rng, powers = np.random.default_rng(0), []
+    rng, powers, inside = np.random.default_rng(0), [], slice(16, 16 + size)
     for seed in range(DRAWS):
         keras.utils.set_random_seed(seed)
-        y = 1 + 0.1 * rng.normal(size=(1, 48, 48, depth))
-        for layer in OPERATORS[operator].make(filters):
+        y = mean + deviation * rng.normal(size=(1, size // 2 + 16, size // 2 + 16, depth))
+        for layer in make():
             y = layer(y)
-        powers.append(analysis.power_spectrum(np.asarray(y)[:, 16 : 16 + size, 16 : 16 + size]))
+        powers.append(analysis.power_spectrum(np.asarray(y)[:, inside, inside]))
     keras.config.set_dtype_policy("float32")
-    return (
-        analysis.checkerboard(power=predicted),
-        analysis.checkerboard(power=np.mean(powers, 0)),
-    )
+    return np.mean(powers, axis=0)
+
+
+def checkerboard(operator):
+    """(closed form, measured) of fresh layers, for a nearly even picture of eight channels."""
+
+    def make():
+        return OPERATORS[operator].make(32)
+
+    picture = (64, 8, 1.0, 0.1)
+    powers = analysis.spectrum(make(), *picture), fresh(make, *picture)
+    return tuple(analysis.checkerboard(power=power) for power in powers)
 
 
 def gradient(operator):

@@ -43,10 +43,10 @@ class Setting:
 
 
 SETTINGS = {
-    "autoencoder": Setting(800, 32, (1e-3, 3e-3, 1e-2), "psnr", "max", 50),
+    "autoencoder": Setting(800, 32, (1e-3, 3e-3, 1e-2), "psnr", "max", 75),
     "super_resolution": Setting(1000, 8, (3e-4, 1e-3, 3e-3), "psnr", "max", 50),
     "segmentation": Setting(600, 16, (1e-3, 3e-3, 1e-2), "mean_iou", "max", 60),
-    "gan": Setting(1400, 16, (6e-4, 2e-3, 6e-3), "frechet_distance", "min", 50),
+    "gan": Setting(1400, 16, (6e-4, 2e-3, 6e-3), "frechet_distance", "min", 75),
     "vae": Setting(1000, 32, (1e-3, 3e-3, 1e-2), "test_loss", "min", 50),
 }
 
@@ -71,7 +71,7 @@ class Reconstruction(kinds.base.Task):
     def evaluate(self, model):
         return _compared(model, self.test) | _test_loss(model, self.test)
 
-    def samples(self, model, places):
+    def samples(self, model):
         """Photographs of 32 x 32, which CIFAR-10 knows nothing of: (truth, made)."""
         found = photographs.test_photographs()
         names = ("astronaut", "chelsea", "coffee", "rocket", "china", "flower")
@@ -98,7 +98,7 @@ class Enlarging(kinds.SuperResolution):
             "test_loss": np.mean(errors),
         }
 
-    def samples(self, model, places, size=72):
+    def samples(self, model, size=72):
         truth = np.stack(
             [
                 self.photographs[name][top : top + size, left : left + size]
@@ -119,7 +119,7 @@ class Labelling(kinds.Segmentation):
             model, self.test
         )
 
-    def samples(self, model, places, count=6):
+    def samples(self, model, count=6):
         images, masks = (np.asarray(array[:count]) for array in self.test.arrays)
         made = inference.classes(model.predict_on_batch(images.astype("float32")))
         palette = np.array([*self.data.palette, *[(96, 96, 96)] * 256], "uint8")[:256]
@@ -137,7 +137,7 @@ class FewerGenerated(kinds.Generation):
         made = model.generate(len(real), seed=0)
         return {"frechet_distance": self.frechet_distance(real, made)}
 
-    def samples(self, model, places, count=8):
+    def samples(self, model, count=8):
         return np.asarray(self.test.arrays[0][:count]), model.generate(count, seed=0)
 
 
@@ -148,7 +148,7 @@ class FewerBounds(kinds.Autoencoding):
         found = model.evaluate(self.test.dataset(), verbose=0, return_dict=True)
         return {"test_loss": found["nelbo"]}
 
-    def samples(self, model, places, count=8):
+    def samples(self, model, count=8):
         truth = np.asarray(self.test.arrays[0][:count], "float32")
         return truth, model.reconstruct(truth)
 
