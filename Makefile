@@ -5,6 +5,8 @@ INSTALLED = $(VENV)/.installed
 INSTALLED_ALL = $(VENV)/.installed-all
 TORCH = torch==2.13.0
 OLDEST_KERAS = 3.14.0
+# side by side, a file's tests in one process: most of a test is Keras's Python, on one core
+PYTEST = $(PYTHON) -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 export TF_CPP_MIN_LOG_LEVEL = 2
 
 .PHONY: help demo test test-all test-rest soak lint format package index clean
@@ -29,15 +31,15 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	@echo "Testing: 6 to 14 minutes on 2 cores."
-	@$(PYTHON) -m pytest
+	@$(PYTEST)
 
 test-all: $(INSTALLED_ALL)
 	@echo "Testing on TensorFlow, JAX and PyTorch: 14 to 28 minutes on 2 cores."
-	@DNZOO_TEST_ALL=1 $(PYTHON) -m pytest
+	@DNZOO_TEST_ALL=1 $(PYTEST)
 
 test-rest: $(INSTALLED_ALL)
 	@echo "Testing what make test skipped: 6 to 14 minutes on 2 cores."
-	@DNZOO_TEST_ALL=rest $(PYTHON) -m pytest
+	@DNZOO_TEST_ALL=rest $(PYTEST)
 
 soak: $(INSTALLED)
 	@echo "Killing a run 100 times in each precision: 5 to 10 minutes on 2 cores."

@@ -34,6 +34,7 @@ def pytest_runtest_logreport(report):
 def pytest_sessionfinish(session):
     cache = getattr(session.config, "cache", None)  # a child runs without
     whole = os.environ.get("DNZOO_TEST_ALL") != "rest" and not session.config.option.collectonly
+    whole = whole and not hasattr(session.config, "workerinput")  # a worker knows its own alone
     if cache is not None and whole:
         cache.set("dnzoo/skipped", SKIPPED)
 

@@ -244,7 +244,7 @@ worst = 0.0
 for number in range(20):
     drawn = geometry.geometry(geometry.integers(rng), 2, 5)
     worst = max(worst, *geometry.errors(2, *drawn, rng))
-print("WORST", worst, convolution._tensorflow_takes_groups_and_dilation())
+print("WORST", worst, convolution._tensorflow_takes_groups_and_dilation('float32'))
 """
 
 
