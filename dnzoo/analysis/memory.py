@@ -5,7 +5,7 @@ import math
 import keras
 
 from dnzoo.layers.learned import CARAFE, DySample
-from dnzoo.layers.transposed import ConvTranspose
+from dnzoo.layers.transposed import ConvTranspose, FractionalConv2D
 
 K = keras.layers
 BYTES = {"float64": 8, "int64": 8, "float16": 2, "bfloat16": 2, "bool": 1, "uint8": 1, "int8": 1}
@@ -132,12 +132,23 @@ def _on_the_way(node):
         return pixels * (layer.compress.filters + layer.encode.filters) + _gathered(node)
     if isinstance(node.operation, DySample):  # four neighbours, and the share of each
         return 8 * size
+    if _spreads(node.operation):
+        return size_in_bytes(node.inputs[0]) * math.prod(node.operation.strides)
     if _kind(node) in COPIES:
         return COPIES[_kind(node)] * size
     function = getattr(node.operation, "activation", None)
     if not isinstance(node.operation, NEEDS_INPUT) or function in (None, keras.activations.linear):
         return 0
     return size
+
+
+def _spreads(operation):
+    """Whether a transposed convolution is computed here with zeros between its pixels."""
+    if not isinstance(operation, ConvTranspose):
+        return False
+    plain = operation.groups == 1 and max(operation.dilation_rate) == 1
+    elsewhere = keras.backend.backend() != "tensorflow" and not plain
+    return isinstance(operation, FractionalConv2D) or elsewhere
 
 
 def _while_it_runs(node):

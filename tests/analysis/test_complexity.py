@@ -172,6 +172,7 @@ NETS = [
     (unet((64, 64, 3), classes=3, filters=(16, 32, 64, 128), normalization=None), 4),
     (unet((64, 64, 3), classes=3, filters=(16, 32, 64), residual=True, upsampling="bilinear"), 4),
     (unet((64, 64, 3), classes=3, filters=(16, 32, 64), upsampling="subpixel", normalization="layer"), 8),
+    (unet((64, 64, 3), classes=3, filters=(16, 32, 64), upsampling="separable"), 4),
     (generator(), 16),
     (plain(), 4),
 ]
@@ -187,7 +188,7 @@ def test_training_memory_is_within_15_percent_of_xla():
         pytest.skip("make test-all asks XLA")
     done = child(MEMORY, env={"KERAS_BACKEND": "jax"})
     ratios = [float(line.split()[1]) for line in done.stdout.splitlines() if "RATIO" in line]
-    assert len(ratios) == 6 and all(0.85 < ratio < 1.15 for ratio in ratios), ratios
+    assert len(ratios) == 7 and all(0.85 < ratio < 1.15 for ratio in ratios), ratios
 
 
 def test_summary(capsys):
