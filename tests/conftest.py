@@ -5,6 +5,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import filelock
@@ -61,24 +62,28 @@ def _seeded():
 @pytest.fixture(scope="session")
 def other_backends(tmp_path_factory):
     """Function: backend -> the numbers of every conformance case there."""
+    from tests.backends import OTHERS
 
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent  # one of the processes that test side by side does it for all
 
-    @functools.cache
-    def run(backend):
+    def compute(backend):
         out, said = folder / f"{backend}.npz", folder / f"{backend}.txt"
-        with filelock.FileLock(folder / f"{backend}.lock"):
-            if not said.exists():
-                done = child("tests.backends", out, env={"KERAS_BACKEND": backend}, check=False)
-                said.write_text(done.stderr[-4000:])
+        if not said.exists():
+            done = child("tests.backends", out, env={"KERAS_BACKEND": backend}, check=False)
+            said.write_text(done.stderr[-4000:])
         return said.read_text(), dict(np.load(out)) if out.exists() else {}
+
+    @functools.cache
+    def run():
+        with filelock.FileLock(folder / "backends.lock"), ThreadPoolExecutor() as pool:
+            return dict(zip(OTHERS, pool.map(compute, OTHERS)))
 
     def numbers(backend):
         if not has(backend):
             pytest.skip("make test-all compares with JAX and PyTorch")
-        said, found = run(backend)
+        said, found = run()[backend]
         assert found, said
         return found
 
