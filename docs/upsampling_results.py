@@ -102,6 +102,16 @@ class Results:
         p = stats.friedmanchisquare(*(table[name] for name in table)).pvalue
         return table.rank(axis=1).mean().sort_values(), p
 
+    def best_rates(self):
+        """{task: {operator: the learning rate that its validation likes best}} of those that choose."""
+        found = {}
+        for task, setting in SETTINGS.items():
+            rows = self.rows[(self.rows.stage == "rate") & (self.rows.task == task)]
+            sign = 1 if setting.best == "max" else -1
+            best = (sign * rows.set_index("rate").validation).groupby(rows.operator.values)
+            found[task] = best.idxmax().to_dict()
+        return found
+
     def step_ms(self, task):
         """Milliseconds of a training step that were measured alone, by operator."""
         rows = self.predictions[self.predictions.what == "milliseconds of a training step"]
