@@ -57,10 +57,6 @@ def ranks(results):
     return f"{listed} (Friedman's test over all tasks and seeds: p = {p:.1g})"
 
 
-def residual(results):
-    return next(operator.label for operator in results.operators.values() if operator.block)
-
-
 def page(results):
     row = results.main.iloc[0]
     devices = ", ".join(sorted(set(results.rows.device)))
@@ -90,7 +86,7 @@ Mean ranks of those that all tasks have, 1 the best: {ranks(results)}.
 {settings(results)}
 
 Everything but the operator and the widths is the same; data order and the encoder's weights go with the seed. A learning rate is chosen for each task by the validation of four operators with a seed of
-their own, and is the same for all. The residual block is the one on the best of these four ({residual(results)}). Adam, cosine decay after 50 steps of warm-up, float32, one core a training.
+their own, and is the same for all. The residual block is the one on the best of these four ({OPERATORS[results.residual()].label}). Adam, cosine decay after 50 steps of warm-up, float32, one core a training.
 
 ![Quality against the time of a training step](images/upsampling_pareto.png)
 

@@ -112,6 +112,10 @@ class Results:
             found[task] = best.idxmax().to_dict()
         return found
 
+    def residual(self):
+        """The residual block that was chosen."""
+        return next(name for name, operator in self.operators.items() if operator.block)
+
     def step_ms(self, task):
         """Milliseconds of a training step that were measured alone, by operator."""
         rows = self.predictions[self.predictions.what == "milliseconds of a training step"]

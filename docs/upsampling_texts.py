@@ -81,3 +81,55 @@ def limits(results):
             ),
         ]
     )
+
+
+def literature(results):
+    """How it stands to the papers."""
+    odena = [pair(results, "gan", "nearest", RANDOM), pair(results, "autoencoder", "nearest", RANDOM)]
+    aitken = {
+        task: (
+            pair(results, task, "subpixel_icnr", "subpixel"),
+            pair(results, task, "subpixel_icnr", "nearest"),
+        )
+        for task in TASKS
+    }
+    icnr = [TASKS[t].split(",")[0] for t, (p, _) in aitken.items() if p[0] > 0]
+    beats = [TASKS[t].split(",")[0] for t, (_, p) in aitken.items() if p[0] > 0]
+    macs = results.column("super_resolution", "macs").iloc[0]
+    first = {TASKS[t].split(",")[0]: OPERATORS[results.ordered(t)[0]].label for t in TASKS}
+    residual = results.residual()
+    return "".join(
+        [
+            claim(
+                "**Zeiler et al. 2010** infer sparse maps that a sum of scattered kernels turns into the picture; what today's layers kept of it is the sum, $y = W^\\top x$, "
+                "trained through and without the inference. Nothing here measures theirs.",
+                True,
+            ),
+            claim(
+                "**Noh et al. 2015** put values back where the encoder's maxima were and let transposed convolutions fill the rest; their net has no skips, so the switches carry all detail. "
+                f"Beside a U-Net's skips they carry little news: {pair(results, 'segmentation', 'unpooling', RANDOM)[2]} of mean IoU against {OPERATORS[RANDOM].label!r}.",
+                pair(results, "segmentation", "unpooling", RANDOM)[0] < 0.02,
+            ),
+            claim(
+                "**Odena et al. 2016** blame uneven overlap, and propose nearest-neighbour resizing and a convolution. Its outputs are free of checkerboards here too, before training and after, "
+                f"and generators gain by it (Fréchet distance {odena[0][2]}); an autoencoder loses ({odena[1][2]}).",
+                odena[0][0] > 0 > odena[1][0],
+            ),
+            claim(
+                "**Shi et al. 2016** convolve before they enlarge, for the price: at equal parameters the sub-pixel net has "
+                f"{macs['subpixel'] / macs['nearest']:.2f} of the multiply-adds of nearest and a convolution, and no less quality ({pair(results, 'super_resolution', 'subpixel', 'nearest')[2]}).",
+                macs["subpixel"] < macs["nearest"],
+            ),
+            claim(
+                f"**Aitken et al. 2017** start sub-pixel layers as nearest-neighbour resizing (ICNR), and find smaller errors than with either. Better than freely drawn kernels: {', '.join(icnr) or 'nowhere'}; "
+                f"better than resizing: {', '.join(beats) or 'nowhere'}.",
+                True,
+            ),
+            claim(
+                "**Wojna et al. 2017** compare decoders over many tasks, find that the choice matters, and residual-like connections good everywhere. The choice matters here too, and no operator is best in "
+                f"all tasks ({'; '.join(f'{task}: {name}' for task, name in first.items())}). "
+                f"The residual block is at rank {results.ranks()[0][residual]:.1f} of {len(results.ranks()[0])} in the mean. Their bilinear additive upsampling is not among the operators.",
+                len(set(first.values())) > 1,
+            ),
+        ]
+    )
