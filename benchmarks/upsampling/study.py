@@ -40,7 +40,7 @@ BY_MACS = ("segmentation", "super_resolution")
 ACTIVATIONS, LOSSES = ("relu", "leaky_relu", "tanh"), ("mse", "l1", "ssim")
 STABILITY = ("autoencoder", "vae")  # with batch normalisation and without
 STABILITY_SECONDS = 25
-CELLS_A_PROCESS = 40  # what graphs leave behind goes with their process
+CELLS_A_PROCESS = 40  # about
 
 
 @dataclasses.dataclass
@@ -147,26 +147,28 @@ def run_all(wanted, book, options):
         or widths[cell.task, cell.operator, "parameters"]
         != widths[cell.task, cell.operator, "macs"]
     ]
-    folder = Path(options.out).parent
-    with _pool(options, max_tasks_per_child=CELLS_A_PROCESS) as pool:
-        running = {}
-        for cell in open_cells:
-            shown = (cell.stage, cell.seed, cell.matched) == ("main", 0, "parameters")
-            job = pool.submit(
-                cells.run,
-                cell,
-                widths[cell.task, cell.operator, cell.matched],
-                options.data,
-                options.smoke,
-                folder / "samples" if shown else None,
-            )
-            running[job] = cell
-        for number, done in enumerate(as_completed(running), start=1):
-            cell = running[done]
-            row = done.result()
-            book.add(cell, row)
-            result = row[tasks.SETTINGS[cell.task].score] or row["largest_stable_rate"]
-            print(f"{number} of {len(open_cells)}:", *cell.key, "->", result, flush=True)
+    folder, number = Path(options.out).parent, 0
+    # what graphs leave behind goes with their process (max_tasks_per_child can hang: CPython #115634)
+    many = CELLS_A_PROCESS * options.workers
+    for first in range(0, len(open_cells), many):
+        with _pool(options) as pool:
+            running = {}
+            for cell in open_cells[first : first + many]:
+                shown = (cell.stage, cell.seed, cell.matched) == ("main", 0, "parameters")
+                job = pool.submit(
+                    cells.run,
+                    cell,
+                    widths[cell.task, cell.operator, cell.matched],
+                    options.data,
+                    options.smoke,
+                    folder / "samples" if shown else None,
+                )
+                running[job] = cell
+            for done in as_completed(running):
+                cell, row, number = running[done], done.result(), number + 1
+                book.add(cell, row)
+                result = row[tasks.SETTINGS[cell.task].score] or row["largest_stable_rate"]
+                print(f"{number} of {len(open_cells)}:", *cell.key, "->", result, flush=True)
 
 
 def choose(book, options):
@@ -203,8 +205,8 @@ def find_widths(wanted, options):
     return {key: tuple(map(int, row["widths"].split())) for key, row in rows.items()}
 
 
-def _pool(options, **kwargs):
-    return ProcessPoolExecutor(options.workers, multiprocessing.get_context("spawn"), **kwargs)
+def _pool(options):
+    return ProcessPoolExecutor(options.workers, multiprocessing.get_context("spawn"))
 
 
 def _matched(key):
