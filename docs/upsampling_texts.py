@@ -4,7 +4,7 @@ Each statement is held to the files: `docs/make_upsampling.py` stops where one n
 """
 
 import numpy as np
-from upsampling_results import DIGITS, LEVEL, OPERATORS, REFERENCE, SETTINGS, TASKS, interval
+from upsampling_results import DIGITS, OPERATORS, SETTINGS, TASKS, interval
 
 RANDOM, BILINEAR = "transposed_k4", "transposed_bilinear"
 
@@ -85,7 +85,10 @@ def limits(results):
 
 def literature(results):
     """How it stands to the papers."""
-    odena = [pair(results, "gan", "nearest", RANDOM), pair(results, "autoencoder", "nearest", RANDOM)]
+    odena = [
+        pair(results, "gan", "nearest", RANDOM),
+        pair(results, "autoencoder", "nearest", RANDOM),
+    ]
     aitken = {
         task: (
             pair(results, task, "subpixel_icnr", "subpixel"),
