@@ -5,6 +5,7 @@ python docs/make_upsampling.py
 from pathlib import Path
 
 import upsampling_plots
+import upsampling_texts
 from page_table import table
 from upsampling_results import (
     OPERATORS,
@@ -154,7 +155,19 @@ Standard deviation of the score over seeds; the largest of the rates 1, 2, 4... 
 The autoencoder with "transposed, k4":
 
 {activations(results)}
-"""
+
+## What surprised
+
+{upsampling_texts.surprises(results)}
+## What can't be concluded
+
+{upsampling_texts.limits(results)}
+## Hybrids and directions
+
+{upsampling_texts.directions(results)}
+## Beside the literature
+
+{upsampling_texts.literature(results)}"""
 
 
 if __name__ == "__main__":

@@ -136,3 +136,103 @@ def literature(results):
             ),
         ]
     )
+
+
+def _short(task):
+    return TASKS[task].split(",")[0]
+
+
+def _gains(results, better, worse, tasks=TASKS):
+    """In words, for each task that has both: how much better."""
+    return ", ".join(
+        f"{_short(task)} {pair(results, task, better, worse)[2]}"
+        for task in tasks
+        if {better, worse} <= set(results.score(task))
+    )
+
+
+def _better(results, better, worse):
+    """The tasks in which one is better than the other in the mean."""
+    return [
+        task
+        for task in TASKS
+        if {better, worse} <= set(results.score(task)) and pair(results, task, better, worse)[0] > 0
+    ]
+
+
+def _median(results, task, name, column):
+    return results.column(task, column)[name].median()
+
+
+def surprises(results):
+    """What surprised."""
+    fixed = "bilinear_fixed"
+    places = {task: 1 + results.ordered(task).index(fixed) for task in TASKS}
+    start, end = "checkerboard_at_start", "checkerboard"
+    free = [name for name in (RANDOM, "subpixel", "transposed_k3") if name in results.operators]
+    healed = {
+        name: [_median(results, "vae", name, column) for column in (start, end)] for name in free
+    }
+    grown = [_median(results, "super_resolution", "subpixel_icnr", c) for c in (start, end)]
+    return "".join(
+        [
+            claim(
+                "**Learning nothing is a good upsampling.** At equal parameters bilinear enlargement gives its kernels' share to the convolutions behind it, and is at place "
+                + ", ".join(
+                    f"{place} of {len(results.ordered(task))} ({_short(task)})"
+                    for task, place in places.items()
+                )
+                + ".",
+                min(places.values()) <= 2,
+            ),
+            claim(
+                "**Where training begins matters more than what can be reached.** The same kernels of four taps that start as bilinear interpolation, against Glorot's: "
+                f"{_gains(results, BILINEAR, RANDOM)}.",
+                len(_better(results, BILINEAR, RANDOM)) >= 4,
+            ),
+            claim(
+                "**A kernel that the stride divides saves nobody.** Three taps against four: "
+                f"{_gains(results, 'transposed_k3', RANDOM)}. At the start both write equally strong checkerboards, as [the theory](theory.md#3-checkerboards) says; two taps, the cheapest, are "
+                f"{_gains(results, 'transposed_k2', RANDOM, ['autoencoder'])} in the autoencoder.",
+                True,
+            ),
+            claim(
+                "**Training takes checkerboards away where the loss sees them, and puts them there where they pay.** Digits: "
+                + ", ".join(
+                    f"{OPERATORS[name].label} from {a:.1f} to {b:.1f}"
+                    for name, (a, b) in healed.items()
+                )
+                + f". Super-resolution: ICNR begins at {grown[0]:.1f} and ends at {grown[1]:.1f}, as free kernels do: its rests of the grid are sharpness that pixels of a block don't share.",
+                grown[1] > 2 * grown[0] and all(b < a for a, b in healed.values()),
+            ),
+        ]
+    )
+
+
+def directions(results):
+    """Which hybrids and directions the results suggest."""
+    fixed = "bilinear_fixed"
+    return "".join(
+        [
+            claim(
+                "**Start as a low-pass filter, then learn freely**: bilinear initialisation costs nothing and any kernel of four taps or a sub-pixel layer of three (six as a transposed one) can hold it. "
+                "ICNR starts as the box, the weaker of the two filters; a sub-pixel layer that starts as the tent is the hybrid to try.",
+                len(_better(results, BILINEAR, RANDOM)) >= 4,
+            ),
+            claim(
+                "**Put parameters behind the enlargement, not into it**: bilinear without learning and wider convolutions, above all in generators and where skips bring the detail.",
+                pair(results, "gan", fixed, RANDOM)[0] > 0
+                and pair(results, "segmentation", fixed, RANDOM)[0] > 0,
+            ),
+            claim(
+                "**Learn where to look instead of what to write**: DySample starts as bilinear and moves its points. Against bilinear without learning: "
+                f"{_gains(results, 'dysample', fixed)}.",
+                True,
+            ),
+            claim(
+                "**Give enlarged pictures the detail alone.** All super-resolution nets of this study add what they learn to the bicubic picture, and reach "
+                f"{results.score('super_resolution').mean().max():.1f} dB with {results.column('super_resolution', 'parameters')[RANDOM].iloc[0]:,.0f} parameters.",
+                True,
+            ),
+        ]
+    )
