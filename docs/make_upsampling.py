@@ -89,6 +89,10 @@ Mean ranks of those that all tasks have, 1 the best: {ranks(results)}.
 Everything but the operator and the widths is the same; data order and the encoder's weights go with the seed. A learning rate is chosen for each task by the validation of four operators with a seed of
 their own, and is the same for all. The residual block is the one on the best of these four ({OPERATORS[results.residual()].label}). Adam, cosine decay after 50 steps of warm-up, float32, one core a training.
 
+A fractionally strided convolution is the transposed one with its kernel mirrored (`test_fractional_strides_are_the_transposed_convolution_with_the_mirrored_kernel`), at four times the multiply-accumulates,
+so it has no row of its own. The autoencoder's pictures are grey because in colour these short trainings find the colours late or never, by chance, which decides more than any operator does.
+In [`results.csv`](../benchmarks/upsampling/results.csv) `step_ms` was taken while a second training ran, and `training_bytes` is computed; those of the figures were measured.
+
 ![Quality against the time of a training step](images/upsampling_pareto.png)
 
 *Milliseconds of a training step on 16 examples, on both cores, measured alone ([`predictions.csv`](../benchmarks/upsampling/predictions.csv)); the grey line joins what no other beats in both.*
