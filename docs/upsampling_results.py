@@ -38,6 +38,11 @@ DIGITS = {"autoencoder": 2, "super_resolution": 2, "segmentation": 3, "gan": 2, 
 LEVEL = 0.05
 
 
+def short(task):
+    """The task's name without its data."""
+    return TASKS[task].split(",")[0]
+
+
 def interval(values):
     """(mean, half the width of its 95 % interval by Student's t)."""
     values = np.asarray(values, float)
@@ -171,7 +176,7 @@ def by_macs(results):
     head = ["operator"]
     for task in tasks:
         head += [
-            f"{TASKS[task].split(',')[0]}, equal parameters",
+            f"{short(task)}, equal parameters",
             "equal multiply-adds",
             "multiply-adds at equal parameters",
         ]
@@ -208,7 +213,7 @@ def stability(results):
             norms = results.column(task, "gradient_norm_at_start")
             row.append(f"{norms[name].median():.3g}" if name in norms else "")
         rows.append(row)
-    head = ["operator", *(f"deviation, {TASKS[task].split(',')[0]}" for task in TASKS)]
+    head = ["operator", *(f"deviation, {short(task)}" for task in TASKS)]
     for task in ("autoencoder", "VAE"):
         head += [f"largest stable rate, {task}", f"gradient norm at the start, {task}"]
     return table(head, rows)
@@ -245,7 +250,7 @@ def predicted(results):
         rows.append(
             (
                 *(what, len(part), f"{error.median():.1%}", f"{error.max():.1%}"),
-                where + (f", {TASKS[task].split(',')[0]}" if task else ""),
+                where + (f", {short(task)}" if task else ""),
             )
         )
     return table(["prediction", "nets or layers", "median error", "largest", "of"], rows)

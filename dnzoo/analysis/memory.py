@@ -4,6 +4,7 @@ import math
 
 import keras
 
+from dnzoo.layers.convolution import needs_zeros
 from dnzoo.layers.learned import CARAFE, DySample
 from dnzoo.layers.transposed import ConvTranspose, FractionalConv2D
 
@@ -146,9 +147,9 @@ def _spreads(operation):
     """Whether a transposed convolution is computed here with zeros between its pixels."""
     if not isinstance(operation, ConvTranspose):
         return False
-    plain = operation.groups == 1 and max(operation.dilation_rate) == 1
-    elsewhere = keras.backend.backend() != "tensorflow" and not plain
-    return isinstance(operation, FractionalConv2D) or elsewhere
+    portable = keras.backend.backend() != "tensorflow"
+    needed = needs_zeros(operation.groups, operation.dilation_rate)
+    return isinstance(operation, FractionalConv2D) or (portable and needed)
 
 
 def _while_it_runs(node):

@@ -29,12 +29,17 @@ def conv_transpose(x, kernel, strides, windows, dilation_rate=1, groups=1, data_
     # with dilation TensorFlow's 3-D kernel has no gradient
     if _tensorflow_has_kernels(x, plain) and not (dilated and len(strides) == 3):
         return _tensorflow(*arguments)
-    if groups == 1 and not dilated:
+    if not needs_zeros(groups, dilation_rate):
         whole = ops.conv_transpose(x, kernel, strides, "valid", data_format=data_format)
         rows = [max(k, s) for k, s in zip(kernel.shape, strides)]
         return _window(whole, rows, windows, data_format)
     mirrored = convolution_kernel(kernel, groups)
     return fractional_conv(x, mirrored, strides, windows, dilation_rate, data_format)
+
+
+def needs_zeros(groups, dilation_rate):
+    """Whether keras.ops has no transposed convolution for it, but that with zeros between pixels."""
+    return groups > 1 or max(dilation_rate) > 1
 
 
 def fractional_conv(x, kernel, strides, windows, dilation_rate, data_format):
