@@ -9,6 +9,7 @@ import upsampling_texts
 from page_table import table
 from upsampling_results import (
     OPERATORS,
+    REFERENCE,
     SETTINGS,
     TASKS,
     Results,
@@ -37,8 +38,8 @@ def settings(results):
     rows = []
     for task, setting in SETTINGS.items():
         rate = results.main[results.main.task == task].rate.iloc[0]
-        reference = results.column(task, "parameters")["transposed_k4"].iloc[0]
-        macs = results.column(task, "macs")["transposed_k4"].iloc[0]
+        reference = results.column(task, "parameters")[REFERENCE].iloc[0]
+        macs = results.column(task, "macs")[REFERENCE].iloc[0]
         rows.append(
             (
                 *(TASKS[task], WHAT[task], f"{setting.steps} of {setting.batch}", f"{rate:g}"),
@@ -68,6 +69,7 @@ def page(results):
 Written by `python docs/make_upsampling.py` from what `benchmarks/upsampling` measured; the formulas stand in [`theory.md`](theory.md). {len(results.operators)} operators in five tasks, {len(results.seeds)} seeds each,
 {len(results.rows)} trainings. {devices}; {row.versions}; {dates[0]} to {dates[-1]}.
 
+{upsampling_texts.answer(results)}
 ```
 python benchmarks/upsampling/study.py --out benchmarks/upsampling/results.csv              # hours; goes on where it stopped
 python benchmarks/upsampling/predictions.py --out benchmarks/upsampling/predictions.csv    # half an hour
@@ -77,7 +79,7 @@ python docs/make_upsampling.py                                                  
 
 ## The table to choose from
 
-Means over {len(results.seeds)} seeds with their 95 % intervals (Student's t), on held-out data. Nets have equal parameters (within 2 %). The best of a column is bold. ▲ and ▼: better and worse than "transposed, k4", by paired t-tests over
+Means over {len(results.seeds)} seeds with their 95 % intervals (Student's t), on held-out data. Nets have equal parameters (within 2 %). The best of a column is bold. ▲ and ▼: better and worse than "{OPERATORS[REFERENCE].label}", by paired t-tests over
 the seeds, corrected for all comparisons of the table (Holm, 5 %).
 
 {choice(results)}
@@ -131,6 +133,7 @@ Of the gradient of the image, which the encoder, the network or the discriminato
 
 {predicted(results)}
 
+{upsampling_texts.theory(results)}
 ![Predicted and measured](images/upsampling_predictions.png)
 
 Multiply-accumulates are held to TensorFlow's profiler, bytes to XLA's plan for a step on 16 examples, milliseconds to the clock: a roofline (a time for each multiply-accumulate, each byte of activations, and each step) fitted to
@@ -156,7 +159,7 @@ Standard deviation of the score over seeds; the largest of the rates 1, 2, 4... 
 
 ### Activation and loss
 
-The autoencoder with "transposed, k4":
+The autoencoder with "{OPERATORS[REFERENCE].label}":
 
 {activations(results)}
 

@@ -52,6 +52,13 @@ def interval(values):
     return values.mean(), half
 
 
+def paired(values, others):
+    """(mean difference, half of its 95 % interval, p of the paired t-test) over the seeds that both have."""
+    differences = (values - others).dropna()
+    p = stats.ttest_1samp(differences, 0).pvalue if len(differences) > 1 else np.nan
+    return *interval(differences), 1.0 if np.isnan(p) else p
+
+
 class Results:
     """The study's rows."""
 
@@ -89,13 +96,18 @@ class Results:
         for task in TASKS:
             score = self.score(task)
             for name in score.columns.drop(REFERENCE):
-                pair = score[[name, REFERENCE]].dropna()
-                difference, half = interval(pair[name] - pair[REFERENCE])
-                p = stats.ttest_rel(pair[name], pair[REFERENCE]).pvalue if len(pair) > 1 else 1.0
-                found.append((task, name, difference, half, p))
+                found.append((task, name, *paired(score[name], score[REFERENCE])))
         frame = pd.DataFrame(found, columns=["task", "operator", "difference", "half", "p"])
-        frame["p_holm"] = multipletests(frame.p.fillna(1.0), LEVEL, "holm")[1]
+        frame["p_holm"] = multipletests(frame.p, LEVEL, "holm")[1]
         return frame.set_index(["task", "operator"])
+
+    def beside_best(self, task):
+        """Names of those that paired tests (Holm's correction) don't tell from the task's best."""
+        best, *others = self.ordered(task)
+        score = self.score(task)
+        p = [paired(score[name], score[best])[2] for name in others]
+        behind = multipletests(p, LEVEL, "holm")[0]
+        return [name for name, known in zip(others, behind) if not known]
 
     def ranks(self):
         """Mean rank over the seeds of each operator that all tasks have, and Friedman's p."""

@@ -4,7 +4,16 @@ A `claim` says which way the results point, and stops `docs/make_upsampling.py` 
 """
 
 import numpy as np
-from upsampling_results import DIGITS, LEVEL, OPERATORS, SETTINGS, TASKS, interval, short
+from upsampling_results import (
+    DIGITS,
+    LEVEL,
+    OPERATORS,
+    SCORES,
+    SETTINGS,
+    TASKS,
+    paired,
+    short,
+)
 
 RANDOM, BILINEAR = "transposed_k4", "transposed_bilinear"
 
@@ -28,10 +37,59 @@ def pair(results, task, better, worse):
     """(mean difference with its sign so that more is better, half of its interval, in words)."""
     score = results.score(task)
     sign = 1 if SETTINGS[task].best == "max" else -1
-    difference, half = interval((score[better] - score[worse]).dropna())
+    difference, half, _ = paired(score[better], score[worse])
     unit = {"psnr": " dB", "mean_iou": "", "frechet_distance": "", "test_loss": " nats"}
     words = f"{difference:+.{DIGITS[task]}f} ± {half:.{DIGITS[task]}f}{unit[SETTINGS[task].score]}"
     return sign * difference, half, words
+
+
+def answer(results):
+    """What to take, for who reads nothing else."""
+    lines, means = [], results.ranks()[0]
+    for task in TASKS:
+        score, beside = results.score(task).mean(), results.beside_best(task)
+        best, *_, last = results.ordered(task)
+        near = ", ".join(OPERATORS[name].label for name in beside) or "none"
+        lines.append(
+            item(
+                f"**{short(task)}** ({SCORES[task]}): {OPERATORS[best].label} {score[best]:.{DIGITS[task]}f}; last {OPERATORS[last].label} {score[last]:.{DIGITS[task]}f}. "
+                f"What {len(results.seeds)} seeds can't tell from the best: {near}."
+            )
+        )
+    leaders = "; ".join(f"{OPERATORS[name].label} {rank:.1f}" for name, rank in means[:3].items())
+    lines.append(
+        item(f"**One for all five**: mean ranks, of {len(means)}, are best for {leaders}.")
+    )
+    return "".join(lines)
+
+
+def theory(results):
+    """How far the predictions are off, where a table alone would mislead."""
+
+    def errors(what):
+        rows = results.predictions[results.predictions.what == what]
+        return rows.set_index("operator").error.astype(float)
+
+    memory, times = errors("bytes of a training step"), errors("milliseconds of a training step")
+    gathering = memory[["dysample"]]
+    gaps = results.bounds.gap_db
+    return "".join(
+        [
+            claim(
+                f"**Memory**: all nets within {memory.drop('dysample').abs().max():.0%}, but DySample's, from {gathering.min():+.0%} to {gathering.max():+.0%}. Which of its gathered values live at "
+                "once is the choice of XLA's fusions, which no count of values follows.",
+                memory.drop("dysample").abs().max() <= 0.15 < gathering.abs().max(),
+            ),
+            item(
+                f"**Time**: half of the nets within {times.abs().median():.0%}, nine of ten within {times.abs().quantile(0.9):.0%}. A roofline knows no cache, no kernel's shape, and no "
+                "gather: it ranks nets of different size, not operators that are near each other.",
+            ),
+            claim(
+                f"**The bound** is never beaten; trained kernels end {gaps.min():.2f} to {gaps.max():.2f} dB below it.",
+                gaps.min() >= 0,
+            ),
+        ]
+    )
 
 
 def limits(results):
@@ -46,6 +104,10 @@ def limits(results):
     wanted = ", ".join(f"{OPERATORS[name].label} {rate:g}" for name, rate in best[example].items())
     steps = [setting.steps for setting in SETTINGS.values()]
     parameters = results.main.parameters
+    dead = results.main[results.main.diverged == 1]
+    names = ", ".join(
+        f"{OPERATORS[name].label} in {short(task)}" for task, name in zip(dead.task, dead.operator)
+    )
     return "".join(
         [
             item(
@@ -55,6 +117,10 @@ def limits(results):
             item(
                 f"**Small differences.** Half of the 95 % interval of a difference to the reference is, in the median: {seen}. What is smaller than that, five seeds don't show. The intervals are over seeds; "
                 "the test pictures are the same for all, so they say nothing about other pictures.",
+            ),
+            item(
+                f"**What bad luck does.** {len(dead)} of {len(results.main)} trainings ended where they began ({names or 'none'}); they count in means and intervals, and make both say "
+                "less about the operator than about the rate, which is the largest that most bear.",
             ),
             claim(
                 f"**The best that each operator can do.** One learning rate serves all operators of a task. Of the four that chose it, {len(split)} of five tasks have operators that would have liked another "
@@ -107,7 +173,7 @@ def literature(results):
             ),
             claim(
                 "**Noh et al. 2015** put values back where the encoder's maxima were and let transposed convolutions fill the rest; their net has no skips, so the switches carry all detail. "
-                f"Beside a U-Net's skips they gain nothing that could be seen: {noh[2]} of mean IoU against {OPERATORS[RANDOM].label!r}.",
+                f"Beside a U-Net's skips they gain nothing that could be seen: {noh[2]} of mean IoU against {OPERATORS[RANDOM].label}.",
                 noh[0] - noh[1] < 0,
             ),
             claim(

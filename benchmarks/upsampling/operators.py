@@ -34,17 +34,17 @@ def _transposed(kernel, **kwargs):
 
 
 OPERATORS = {
-    "transposed_k2": Operator("transposed, k2", "#000000", "-", _transposed(2)),
-    "transposed_k3": Operator("transposed, k3", "#000000", "--", _transposed(3)),
-    "transposed_k4": Operator("transposed, k4", "#e69f00", "-", _transposed(4)),
+    "transposed_k2": Operator("transposed k2", "#000000", "-", _transposed(2)),
+    "transposed_k3": Operator("transposed k3", "#000000", "--", _transposed(3)),
+    "transposed_k4": Operator("transposed k4", "#e69f00", "-", _transposed(4)),
     "transposed_bilinear": Operator(
-        "transposed, k4, starts bilinear",
+        "transposed k4 (starts bilinear)",
         "#e69f00",
         "--",
         _transposed(4, kernel_initializer=layers.Bilinear()),
     ),
     "transposed_blur": Operator(
-        "transposed, k4, blurred",
+        "transposed k4 (blurred)",
         "#e69f00",
         ":",
         lambda filters: [*_transposed(4)(filters), layers.Blur(3)],
@@ -56,25 +56,25 @@ OPERATORS = {
         lambda filters: [layers.SubpixelConv2D(filters, icnr=False)],
     ),
     "subpixel_icnr": Operator(
-        "sub-pixel, ICNR", "#56b4e9", "-", lambda filters: [layers.SubpixelConv2D(filters)]
+        "sub-pixel (ICNR)", "#56b4e9", "-", lambda filters: [layers.SubpixelConv2D(filters)]
     ),
     "nearest": Operator(
-        "nearest, convolution", "#009e73", "-", lambda filters: [layers.ResizeConv2D(filters)]
+        "nearest + convolution", "#009e73", "-", lambda filters: [layers.ResizeConv2D(filters)]
     ),
     "bilinear": Operator(
-        "bilinear, convolution",
+        "bilinear + convolution",
         "#009e73",
         "--",
         lambda filters: [layers.ResizeConv2D(filters, interpolation="bilinear")],
     ),
     "bilinear_fixed": Operator(
-        "bilinear, nothing learned",
+        "bilinear alone",
         "#009e73",
         ":",
         lambda filters: [layers.Resize2D(2, interpolation="bilinear")],
     ),
     "separable": Operator(
-        "separable transposed, k4",
+        "separable transposed k4",
         "#cc79a7",
         "-",
         lambda filters: [layers.SeparableConv2DTranspose(filters, 4, 2, "same")],
@@ -95,7 +95,7 @@ RESIDUAL = {
     "bilinear": "bilinear",
 }
 OPERATORS |= {
-    f"residual_{block}": Operator(f"residual block, {block}", "#0072b2", "-", None, block)
+    f"residual_{block}": Operator(f"residual block ({block})", "#0072b2", "-", None, block)
     for block in RESIDUAL.values()
 }
 
