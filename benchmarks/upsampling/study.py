@@ -33,9 +33,7 @@ SEEDS = 5
 CHOOSING = 100  # the seed by which rates and the residual block's operator are chosen
 CHOOSERS = tuple(RESIDUAL)
 FURTHER = 2  # rates that are tried at most beyond a task's, where the best is at an end
-# Unpooling needs an encoder's switches; CARAFE takes four times as long a step as the others on a CPU,
-# and was made for what is dense and has content to look at
-ONLY = {"unpooling": ("segmentation",), "carafe": ("segmentation", "super_resolution")}
+ONLY = {"unpooling": ("segmentation",)}  # it needs an encoder's switches at every level
 BY_MACS = ("segmentation", "super_resolution")
 ACTIVATIONS, LOSSES = ("relu", "leaky_relu", "tanh"), ("mse", "l1", "ssim")
 STABILITY = ("autoencoder", "vae")  # with batch normalisation and without
@@ -216,7 +214,8 @@ def _matched(key):
 
 
 def seconds(cell):
-    return STABILITY_SECONDS if cell.stage == "stability" else tasks.SETTINGS[cell.task].seconds
+    usual = STABILITY_SECONDS if cell.stage == "stability" else tasks.SETTINGS[cell.task].seconds
+    return usual * (3 if cell.operator == "carafe" else 1)
 
 
 def main(options):
