@@ -2,8 +2,10 @@
 python docs/make_upsampling.py
 """
 
+import inspect
 from pathlib import Path
 
+import keras
 import upsampling_plots
 import upsampling_texts
 from page_table import table
@@ -53,6 +55,35 @@ def settings(results):
     return table(head, rows)
 
 
+def written(layer):
+    """The call that makes a layer: C channels, and the arguments that differ from their defaults."""
+    config, parts = layer.get_config(), []
+    for name, parameter in inspect.signature(type(layer)).parameters.items():
+        value = config.get(name, parameter.default)
+        if isinstance(value, list | tuple) and len(set(value)) == 1:
+            value = value[0]
+        if name == "filters":
+            parts.append("C")
+        elif name in ("data_format", "activation") or value == parameter.default:
+            continue
+        elif not isinstance(value, dict):
+            parts.append(f"{name}={value!r}")
+        elif value["class_name"] != type(keras.initializers.get(parameter.default)).__name__:
+            parts.append(f"{name}={value['class_name']}()")
+    return f"`{type(layer).__name__}({', '.join(parts)})`"
+
+
+def calls(results):
+    rows = []
+    for operator in results.operators.values():
+        if operator.block:
+            call = f"`ResidualUpBlock(C, upsampling={operator.block!r})`"
+        else:
+            call = ", then ".join(map(written, operator.make(1)))
+        rows.append((operator.label, call))
+    return table(["operator", "in `dnzoo.layers`"], rows)
+
+
 def ranks(results):
     means, p = results.ranks()
     listed = ", ".join(f"{OPERATORS[name].label} {rank:.1f}" for name, rank in means.items())
@@ -85,6 +116,8 @@ the seeds, corrected for all comparisons of the table (Holm, 5 %).
 {choice(results)}
 
 Mean ranks of those that all tasks have, 1 the best: {ranks(results)}.
+
+{calls(results)}
 
 {settings(results)}
 

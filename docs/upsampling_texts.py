@@ -44,17 +44,26 @@ def pair(results, task, better, worse):
     return sign * difference, half, words
 
 
+def _labels(names):
+    return ", ".join(OPERATORS[name].label for name in names) or "none"
+
+
 def answer(results):
     """What to take, for who reads nothing else."""
     lines, means = [], results.ranks()[0]
     for task in TASKS:
         score, beside = results.score(task).mean(), results.beside_best(task)
         best, *_, last = results.ordered(task)
-        near = ", ".join(OPERATORS[name].label for name in beside) or "none"
+        behind = [name for name in results.ordered(task)[1:] if name not in beside]
+        told = (
+            f"Behind it for certain: {_labels(behind)}"
+            if len(behind) < len(beside)
+            else f"Not told from it: {_labels(beside)}"
+        )
         lines.append(
             item(
                 f"**{short(task)}** ({SCORES[task]}): {OPERATORS[best].label} {score[best]:.{DIGITS[task]}f}; last {OPERATORS[last].label} {score[last]:.{DIGITS[task]}f}. "
-                f"What {len(results.seeds)} seeds can't tell from the best: {near}."
+                f"{told}."
             )
         )
     leaders = "; ".join(f"{OPERATORS[name].label} {rank:.1f}" for name, rank in means[:3].items())
