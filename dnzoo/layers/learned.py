@@ -69,10 +69,8 @@ class CARAFE(SpatialLayer):
         # a pixel shuffle's channels lie as (s, s, k k): the weights of each sub-pixel together
         weights = ops.reshape(weights, (-1, s * s, k * k))
         weights = ops.softmax(weights, axis=-1)
-        reach = k // 2
-        x = ops.pad(inputs, [(0, 0), (reach, reach), (reach, reach), (0, 0)])
-        around = [x[:, i : i + height, j : j + width] for i in range(k) for j in range(k)]
-        around = ops.reshape(ops.stack(around, axis=3), (-1, k * k, depth))
+        gather = _tensorflow_around if keras.backend.backend() == "tensorflow" else _around
+        around = ops.reshape(gather(inputs, k), (-1, k * k, depth))
         y = ops.reshape(ops.matmul(weights, around), (batch, height, width, s * s * depth))
         return depth_to_space(y, s, "channels_last")
 
@@ -88,6 +86,39 @@ class CARAFE(SpatialLayer):
             "encoder_kernel_size": self.encode.kernel_size[0],
             "compressed": self.compress.filters,
         }
+
+
+def _around(x, k):
+    """(N, H, W, C) -> (N, H, W, k k, C): the k x k pixels around each, zeros beyond the border."""
+    _, height, width, _ = ops.shape(x)
+    reach = (k // 2, k // 2)
+    x = ops.pad(x, [(0, 0), reach, reach, (0, 0)])
+    return ops.stack(
+        [x[:, i : i + height, j : j + width] for i in range(k) for j in range(k)], axis=3
+    )
+
+
+def _tensorflow_around(x, k):
+    """`_around` with a gradient that sums windows: TensorFlow's own pads each of k k slices instead."""
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def around(x):
+        def gradient(dy):
+            _, height, width, _ = ops.shape(x)
+            reach = (k // 2, k // 2)
+            dy = tf.pad(dy, [(0, 0), reach, reach, (0, 0), (0, 0)])
+            # what a pixel gave to its neighbour up and left comes back from there, at the other end
+            windows = [
+                dy[:, k - 1 - i : k - 1 - i + height, k - 1 - j : k - 1 - j + width, i * k + j]
+                for i in range(k)
+                for j in range(k)
+            ]
+            return tf.add_n(windows)
+
+        return _around(x, k), gradient
+
+    return around(x)
 
 
 @keras.saving.register_keras_serializable("dnzoo")

@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from dnzoo.layers import CARAFE, DySample, Resize2D
+from dnzoo.layers import CARAFE, DySample, Resize2D, learned
 from tests.conformance import LayerConformance
 from tests.conftest import has
 
@@ -38,6 +39,26 @@ def test_carafe(scale):
         weights = weights.reshape(k, k) / weights.sum()
         around = padded[0, i // scale : i // scale + k, j // scale : j // scale + k]
         assert np.allclose(y[0, i, j], np.einsum("kl,klc->c", weights, around), atol=1e-5)
+
+
+def test_gradient_of_what_carafe_gathers():
+    """TensorFlow's fast gradient, and the gradient of that, against the plain one."""
+    rng = np.random.default_rng(0)
+    x = tf.constant(rng.normal(size=(2, 4, 3, 5)), tf.float32)
+    weights = tf.constant(rng.normal(size=(2, 4, 3, 9, 5)), tf.float32)
+    found = []
+    for gather in (learned._around, learned._tensorflow_around):
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = gather(x, 3)
+                loss = tf.reduce_sum(weights * y**2)
+            first = tape.gradient(loss, x)
+            square = tf.reduce_sum(first**2)
+        found.append([y, first, outer.gradient(square, x)])
+    for plain, fast in zip(*found):
+        assert np.allclose(plain, fast, rtol=1e-5, atol=1e-5)
 
 
 def sampled(image, row, column):
