@@ -146,10 +146,13 @@ def main(options):
     train = patches(grey(data.splits["train"][1]), 8000, options.seed)
     test = grey(data.splits["validation"][1])
     power = power_spectrum(test)
-    rows = []
+    rows = table.read(options.out)
+    done = {(row["operator"], row["channels"]) for row in rows}
     for channels in options.channels:
         most = psnr(channels_error(channels, power, STRIDE))
         for name in KERNELS:
+            if (name, str(channels)) in done:
+                continue
             bound = psnr(least_error(name, channels, power))
             reached = psnr(trained(name, channels, train, test, options))
             rows.append(
