@@ -103,8 +103,8 @@ Written by `python docs/make_upsampling.py` from what `benchmarks/upsampling` me
 {upsampling_texts.answer(results)}
 ```
 python benchmarks/upsampling/study.py --out benchmarks/upsampling/results.csv              # hours; goes on where it stopped
-python benchmarks/upsampling/predictions.py --out benchmarks/upsampling/predictions.csv    # half an hour
-python benchmarks/upsampling/bounds.py --out benchmarks/upsampling/bounds.csv              # a quarter
+python benchmarks/upsampling/predictions.py --out benchmarks/upsampling/predictions.csv    # a quarter of an hour
+python benchmarks/upsampling/bounds.py --out benchmarks/upsampling/bounds.csv              # half an hour
 python docs/make_upsampling.py                                                             # this page
 ```
 
@@ -176,7 +176,8 @@ all other nets. Layers without a formula (CARAFE, DySample, unpooling, the resid
 
 ### The reconstruction bound
 
-A linear autoencoder of grey photographs, from `bounds.py`: PSNR in dB that the operator's kernels allow for the photographs' spectrum, that training reaches, and the gap. "any kernel" is the limit of all operators with so many channels.
+A linear autoencoder of grey photographs, from `bounds.py`. PSNR in dB: the most that the operator's kernels allow for the test photographs' spectrum / what kernels that are best for the training photographs' spectrum
+allow there, which training can be expected to reach / what training reaches. "any kernel" is the limit of all operators with so many channels.
 
 {bounds(results)}
 

@@ -276,7 +276,9 @@ def bounds(results):
         for channels in sorted(results.bounds.channels.unique()):
             (found,) = part[part.channels == channels].to_dict("records")
             row.append(
-                f"{found['bound_db']:.2f} / {found['reached_db']:.2f} ({found['gap_db']:.2f})"
+                " / ".join(
+                    f"{found[name]:.2f}" for name in ("bound_db", "expected_db", "reached_db")
+                )
             )
         rows.append(row)
     most = results.bounds.groupby("channels").any_kernel_db.first()

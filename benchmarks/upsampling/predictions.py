@@ -2,7 +2,7 @@
 
 Multiply-accumulates against TensorFlow's profiler; memory of a training step against XLA's plan (needs
 JAX); the time of a training step by a roofline that is fitted to the other nets; the checkerboard of fresh
-layers, and the gradient through four of them, against their closed forms. Half an hour on 2 cores, when
+layers, and the gradient through four of them, against their closed forms. A quarter of an hour, when
 nothing else runs; the study's widths.csv lies beside the CSV:
     python benchmarks/upsampling/predictions.py --out benchmarks/upsampling/predictions.csv
 """
