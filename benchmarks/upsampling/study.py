@@ -162,11 +162,15 @@ def run_all(wanted, book, options):
                     folder / "samples" if shown else None,
                 )
                 running[job] = cell
-            for done in as_completed(running):
-                cell, row, number = running[done], done.result(), number + 1
-                book.add(cell, row)
-                result = row[tasks.SETTINGS[cell.task].score] or row["largest_stable_rate"]
-                print(f"{number} of {len(open_cells)}:", *cell.key, "->", result, flush=True)
+            try:
+                for done in as_completed(running):
+                    cell, row, number = running[done], done.result(), number + 1
+                    book.add(cell, row)
+                    result = row[tasks.SETTINGS[cell.task].score] or row["largest_stable_rate"]
+                    print(f"{number} of {len(open_cells)}:", *cell.key, "->", result, flush=True)
+            except BaseException:  # which would be seen only when all the others are done
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
 
 
 def choose(book, options):

@@ -193,6 +193,8 @@ class DySample(SpatialLayer):
         last = ops.cast(height - 1, "float32"), ops.cast(width - 1, "float32")
         rows, columns = ops.minimum(rows, last[0]), ops.minimum(columns, last[1])
         index = ops.cast(rows, "int32") * width + ops.cast(columns, "int32")
+        # where a training has diverged, to NaN: its loss shall say so, not a gather's error
+        index = ops.minimum(ops.maximum(index, 0), height * width - 1)
         image = ops.arange(ops.shape(index)[0], dtype="int32")[:, None, None, None]
         index = (image * (height * width) + index) * self.groups
         return ops.take(x, index + ops.arange(self.groups, dtype="int32"), axis=0)

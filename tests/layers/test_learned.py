@@ -124,6 +124,13 @@ def test_dysample_equals_pytorch_grid_sample():
     assert np.allclose(y, expected.numpy().transpose(0, 2, 3, 1), atol=1e-4)
 
 
+def test_dysample_of_a_diverged_training_is_nan():
+    x = np.full(
+        (1, 4, 4, 8), np.nan, "float32"
+    )  # of even width: else whole numbers of NaN wrap to 0
+    assert np.isnan(DySample(2)(x)).all()
+
+
 def test_dysample_starts_as_bilinear():
     x = np.random.default_rng(0).normal(0, 1, (1, 4, 5, 8)).astype("float32")
     layer = DySample(3)
