@@ -111,7 +111,7 @@ python docs/make_upsampling.py                                                  
 ## The table to choose from
 
 Means over {len(results.seeds)} seeds with their 95 % intervals (Student's t), on held-out data. Nets have equal parameters (within 2 %). The best of a column is bold. ▲ and ▼: better and worse than "{OPERATORS[REFERENCE].label}", by paired t-tests over
-the seeds, corrected for all comparisons of the table (Holm, 5 %).
+the seeds, corrected for all comparisons of the table (Holm, 5 %). Dead: trainings whose loss ended no lower than it began, as they do when ReLUs die; they count, and beside them stands the mean of the others.
 
 {choice(results)}
 

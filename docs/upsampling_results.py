@@ -165,6 +165,9 @@ def choice(results):
             if (task, name) in tests.index and tests.p_holm[task, name] < LEVEL:
                 better = (tests.difference[task, name] > 0) == (SETTINGS[task].best == "max")
                 text += " ▲" if better else " ▼"
+            dead = results.column(task, "diverged")[name] == 1
+            if dead.any():
+                text += f" ({dead.sum()} dead; others {score[name][~dead].mean():.{DIGITS[task]}f})"
             row.append(text)
         rows.append(row)
     return table(["operator", *(f"{TASKS[t]}: {SCORES[t]}" for t in TASKS)], rows)
@@ -257,12 +260,13 @@ def predicted(results):
     for what, part in results.predictions.groupby("what", sort=False):
         error = part.error.replace("", np.nan).astype(float).abs()
         worst = error.idxmax()
-        where = OPERATORS[part.operator[worst]].label
-        task = part.task[worst]
+        where = [OPERATORS[part.operator[worst]].label]
+        if task := part.task[worst]:
+            where.append(short(task))
         rows.append(
             (
                 *(what, len(part), f"{error.median():.1%}", f"{error.max():.1%}"),
-                where + (f", {short(task)}" if task else ""),
+                ", ".join(where) if error.max() else "",
             )
         )
     return table(["prediction", "nets or layers", "median error", "largest", "of"], rows)
