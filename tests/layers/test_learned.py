@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from dnzoo.layers import CARAFE, DySample, Resize2D, learned
 from tests.conformance import LayerConformance
@@ -43,6 +42,8 @@ def test_carafe(scale):
 
 def test_gradient_of_what_carafe_gathers():
     """TensorFlow's fast gradient, and the gradient of that, against the plain one."""
+    import tensorflow as tf
+
     rng = np.random.default_rng(0)
     x = tf.constant(rng.normal(size=(2, 4, 3, 5)), tf.float32)
     weights = tf.constant(rng.normal(size=(2, 4, 3, 9, 5)), tf.float32)
