@@ -197,6 +197,8 @@ The autoencoder with "{OPERATORS[REFERENCE].label}":
 
 {activations(results)}
 
+{upsampling_texts.stuck(results)}
+
 ## What surprised
 
 {upsampling_texts.surprises(results)}

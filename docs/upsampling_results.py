@@ -85,6 +85,11 @@ class Results:
     def score(self, task, matched="parameters"):
         return self.column(task, SETTINGS[task].score, matched)
 
+    def activation(self, activation, loss):
+        """Rows, by seed, of the reference's autoencoder with an activation and a loss."""
+        rows = self.rows[self.rows.stage == "activation"]
+        return rows[(rows.activation == activation) & (rows.loss == loss)].set_index("seed")
+
     def ordered(self, task):
         """Names of the operators, the best mean score first."""
         means = self.score(task).mean()

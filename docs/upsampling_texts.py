@@ -8,6 +8,7 @@ from upsampling_results import (
     DIGITS,
     LEVEL,
     OPERATORS,
+    REFERENCE,
     SCORES,
     SETTINGS,
     TASKS,
@@ -15,7 +16,7 @@ from upsampling_results import (
     short,
 )
 
-RANDOM, BILINEAR = "transposed_k4", "transposed_bilinear"
+BILINEAR = "transposed_bilinear"
 MEMORY = 0.15  # how far a prediction may be off
 
 
@@ -166,11 +167,11 @@ def limits(results):
 def literature(results):
     """How it stands to the papers."""
     odena = [
-        pair(results, "gan", "nearest", RANDOM),
-        pair(results, "autoencoder", "nearest", RANDOM),
+        pair(results, "gan", "nearest", REFERENCE),
+        pair(results, "autoencoder", "nearest", REFERENCE),
     ]
     boards = results.column("gan", "checkerboard").median()
-    noh = pair(results, "segmentation", "unpooling", RANDOM)
+    noh = pair(results, "segmentation", "unpooling", REFERENCE)
     shi = pair(results, "super_resolution", "subpixel", "nearest")
     aitken = {
         task: (
@@ -192,13 +193,13 @@ def literature(results):
             ),
             claim(
                 "**Noh et al. 2015** put values back where the encoder's maxima were and let transposed convolutions fill the rest; their net has no skips, so the switches carry all detail. "
-                f"Beside a U-Net's skips they gain nothing that could be seen: {noh[2]} of mean IoU against {OPERATORS[RANDOM].label}.",
+                f"Beside a U-Net's skips they gain nothing that could be seen: {noh[2]} of mean IoU against {OPERATORS[REFERENCE].label}.",
                 noh[0] - noh[1] < 0,
             ),
             claim(
                 f"**Odena et al. 2016** blame uneven overlap, and propose nearest-neighbour resizing and a convolution. Generators gain by it here (Fréchet distance {odena[0][2]}, and a checkerboard of "
-                f"{boards['nearest']:.1f} instead of {boards[RANDOM]:.1f}); an autoencoder loses ({odena[1][2]}).",
-                odena[0][0] > 0 > odena[1][0] and boards["nearest"] < boards[RANDOM],
+                f"{boards['nearest']:.1f} instead of {boards[REFERENCE]:.1f}); an autoencoder loses ({odena[1][2]}).",
+                odena[0][0] > 0 > odena[1][0] and boards["nearest"] < boards[REFERENCE],
             ),
             claim(
                 "**Shi et al. 2016** convolve before they enlarge, for the price: at equal parameters the sub-pixel net has "
@@ -219,6 +220,18 @@ def literature(results):
     )
 
 
+def stuck(results):
+    """Trainings that fell behind others of their kind, under the table of activations and losses."""
+    rows = results.rows[results.rows.stage == "activation"]
+    median = rows.groupby(["activation", "loss"]).psnr.transform("median")
+    behind = rows[rows.psnr < median - 3]
+    names = "; ".join(
+        f"{row.activation.replace('_', ' ')} with {row.loss.upper()}, seed {row.seed}, {row.psnr:.1f} dB"
+        for row in behind.itertuples()
+    )
+    return f"{len(behind)} of {len(rows)} trainings ended more than 3 dB below the median of their row, and widen its interval: {names or 'none'}."
+
+
 def _gains(results, better, worse, tasks=TASKS):
     """In words, for each task that has both: how much better."""
     return ", ".join(
@@ -228,13 +241,15 @@ def _gains(results, better, worse, tasks=TASKS):
     )
 
 
-def _better(results, better, worse):
-    """The tasks in which one is better than the other in the mean."""
-    return [
-        task
-        for task in TASKS
-        if {better, worse} <= set(results.score(task)) and pair(results, task, better, worse)[0] > 0
-    ]
+def _filters_help(results):
+    """The tasks where starting as a filter is better for certain, and those where it is worse."""
+    better, worse = set(), set()
+    for start, free in ((BILINEAR, REFERENCE), ("subpixel_icnr", "subpixel")):
+        for task in TASKS:
+            gain, half, _ = pair(results, task, start, free)
+            if abs(gain) > half:
+                (better if gain > 0 else worse).add(task)
+    return better, worse
 
 
 def _median(results, task, name, column):
@@ -244,37 +259,50 @@ def _median(results, task, name, column):
 def surprises(results):
     """What surprised."""
     tests = results.against_reference()
+    helped, _ = _filters_help(results)
     fixed = "bilinear_fixed"
     places = {task: 1 + results.ordered(task).index(fixed) for task in TASKS}
     start, end = "checkerboard_at_start", "checkerboard"
-    free = [name for name in (RANDOM, "subpixel", "transposed_k3") if name in results.operators]
+    free = [name for name in (REFERENCE, "subpixel", "transposed_k3") if name in results.operators]
+    three, four = (
+        _median(results, "autoencoder", name, start) for name in ("transposed_k3", REFERENCE)
+    )
     healed = {
         name: [_median(results, "vae", name, column) for column in (start, end)] for name in free
     }
     grown = [_median(results, "super_resolution", "subpixel_icnr", c) for c in (start, end)]
+    best = results.ordered("autoencoder")[0]
+    tanh, half, _ = paired(
+        results.activation("tanh", "mse").psnr, results.score("autoencoder")[REFERENCE]
+    )
     return "".join(
         [
             claim(
-                "**Learning nothing is a good upsampling.** At equal parameters bilinear enlargement gives its kernels' share to the convolutions behind it, and is at place "
+                "**Learning nothing can be the best upsampling.** At equal parameters bilinear enlargement gives its kernels' share to the convolutions behind it, and is at place "
                 + ", ".join(
                     f"{place} of {len(results.ordered(task))} ({short(task)})"
                     for task, place in places.items()
                 )
                 + ".",
-                min(places.values()) <= 2,
+                min(places.values()) == 1,
             ),
             claim(
-                "**Where training begins matters more than what can be reached.** The same kernels of four taps that start as bilinear interpolation, against Glorot's: "
-                f"{_gains(results, BILINEAR, RANDOM)}.",
-                len(_better(results, BILINEAR, RANDOM)) >= 4,
+                "**The activation matters more than the operator** in the autoencoder: tanh instead of ReLU, everything else the same, "
+                f"{tanh:+.2f} ± {half:.2f} dB; the best operator instead of {OPERATORS[REFERENCE].label}, {pair(results, 'autoencoder', best, REFERENCE)[2]}.",
+                tanh - half > pair(results, "autoencoder", best, REFERENCE)[0] > 0,
+            ),
+            claim(
+                f"**Where training begins** decides some tasks and is forgotten in others. The same kernels of four taps that start as bilinear interpolation, against Glorot's: {_gains(results, BILINEAR, REFERENCE)}. "
+                f"The same sub-pixel layer with ICNR: {_gains(results, 'subpixel_icnr', 'subpixel')}.",
+                bool(helped),
             ),
             claim(
                 "**A kernel that the stride divides saves nobody.** Three taps against four: "
-                f"{_gains(results, 'transposed_k3', RANDOM)}. At the start both write equally strong checkerboards, as [the theory](theory.md#3-checkerboards) says; two taps, the cheapest, are "
-                f"{_gains(results, 'transposed_k2', RANDOM, ['autoencoder'])} in the autoencoder.",
+                f"{_gains(results, 'transposed_k3', REFERENCE)}. Fresh kernels write checkerboards with either ({three:.0f} and {four:.0f} in the autoencoder), and uneven overlap adds to that only what kernels "
+                f"have of a mean ([theory](theory.md#3-checkerboards)). Two taps, the cheapest, against four in the autoencoder: {pair(results, 'autoencoder', 'transposed_k2', REFERENCE)[2]}.",
                 not any(
                     tests.p_holm[task, "transposed_k3"] < LEVEL
-                    and pair(results, task, "transposed_k3", RANDOM)[0] < 0
+                    and pair(results, task, "transposed_k3", REFERENCE)[0] < 0
                     for task in TASKS
                 ),
             ),
@@ -294,17 +322,18 @@ def surprises(results):
 def directions(results):
     """Which hybrids and directions the results suggest."""
     fixed = "bilinear_fixed"
+    helped, harmed = _filters_help(results)
     return "".join(
         [
             claim(
-                "**Start as a low-pass filter, then learn freely**: bilinear initialisation costs nothing and any kernel of four taps or a sub-pixel layer of three (six as a transposed one) can hold it. "
-                "ICNR starts as the box, the weaker of the two filters; a sub-pixel layer that starts as the tent is the hybrid to try.",
-                len(_better(results, BILINEAR, RANDOM)) >= 4,
+                f"**Start as a low-pass filter, then learn freely**: it costs nothing, helps for certain ({', '.join(map(short, sorted(helped)))}), and harms nowhere for certain. Any kernel of four taps or a sub-pixel layer of "
+                "three (six as a transposed one) can hold bilinear interpolation. ICNR starts as the box, the weaker of the two filters; a sub-pixel layer that starts as the tent is the hybrid to try.",
+                helped and not harmed,
             ),
             claim(
                 "**Put parameters behind the enlargement, not into it**: bilinear without learning and wider convolutions, above all in generators and where skips bring the detail.",
-                pair(results, "gan", fixed, RANDOM)[0] > 0
-                and pair(results, "segmentation", fixed, RANDOM)[0] > 0,
+                pair(results, "gan", fixed, REFERENCE)[0] > 0
+                and pair(results, "segmentation", fixed, REFERENCE)[0] > 0,
             ),
             item(
                 "**Learn where to look instead of what to write**: DySample starts as bilinear and moves its points. Against bilinear without learning: "
@@ -312,7 +341,7 @@ def directions(results):
             ),
             item(
                 "**Give enlarged pictures the detail alone.** All super-resolution nets of this study add what they learn to the bicubic picture, and reach "
-                f"{results.score('super_resolution').mean().max():.1f} dB with {results.column('super_resolution', 'parameters')[RANDOM].iloc[0]:,.0f} parameters.",
+                f"{results.score('super_resolution').mean().max():.1f} dB with {results.column('super_resolution', 'parameters')[REFERENCE].iloc[0]:,.0f} parameters.",
             ),
         ]
     )
