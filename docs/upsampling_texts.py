@@ -312,7 +312,7 @@ def surprises(results):
                     f"{OPERATORS[name].label} from {a:.1f} to {b:.1f}"
                     for name, (a, b) in healed.items()
                 )
-                + f". Super-resolution: ICNR begins at {grown[0]:.1f} and ends at {grown[1]:.1f}, as free kernels do: its rests of the grid are sharpness that pixels of a block don't share.",
+                + f". Super-resolution: ICNR begins at {grown[0]:.1f} and ends at {grown[1]:.1f}, as free kernels do: what is left of the grid there is no rest of the start; training puts it in.",
                 grown[1] > 2 * grown[0] and all(b < a for a, b in healed.values()),
             ),
         ]
