@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator
+from matplotlib.ticker import EngFormatter, LogLocator
 from PIL import Image, ImageDraw, ImageFont
 from upsampling_results import OPERATORS, SCORES, SETTINGS, STUDY, TASKS, interval
 
@@ -14,6 +14,10 @@ from dnzoo import analysis, files
 IMAGES = Path(__file__).parent / "images"
 # what tells operators of one colour apart where there is no line
 MARKERS = {"-": "o", "--": "s", ":": "^"}
+# of Okabe and Ito; the classes' own colours are not safe for the colour-blind
+CLASSES = np.array(
+    [(0, 0, 0), (0, 114, 178), (230, 159, 0), (0, 158, 115), (240, 228, 66)], "uint8"
+)
 SIZE = 64
 PICTURE = (SIZE, 8, 1.0, 0.3)  # rows, channels, mean and deviation of what spectra are of
 
@@ -30,6 +34,13 @@ def panels(rows, columns, width=3.6, height=3.0, **kwargs):
         axis.spines[["top", "right"]].set_visible(False)
         axis.tick_params(labelsize=8)
     return figure, axes
+
+
+def plain_ticks(axis):
+    """1, 2, 5, 10... where matplotlib would write 2 x 10^1, on an axis with a logarithmic scale."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(EngFormatter(sep=""))
+    axis.set_minor_formatter("")
 
 
 def legend(axis, operators, marker=True):
@@ -81,9 +92,7 @@ def quality_and_cost(results):
             axis.invert_yaxis()
         axis.set_xscale("log")
         axis.set_xlabel("ms a training step of 16", fontsize=8)
-        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.xaxis.set_major_formatter("{x:g}")
-        axis.xaxis.set_minor_formatter("")
+        plain_ticks(axis.xaxis)
         axis.set_ylabel(
             SCORES[task] + (" (up: better)" if axis.yaxis_inverted() else ""), fontsize=8
         )
@@ -109,8 +118,9 @@ def curves(results):
                 alpha=0.12,
                 linewidth=0,
             )
-        if task != "gan":
+        if task in ("autoencoder", "vae"):  # the others fall by less than that
             axis.set_yscale("log")
+            plain_ticks(axis.yaxis)
         axis.set_xlabel("share of the training", fontsize=8)
         axis.set_ylabel("training loss", fontsize=8)
         axis.set_title(TASKS[task], fontsize=9)
@@ -197,6 +207,8 @@ def theory_and_measurement(results):
         ends = [pairs.to_numpy().min(), pairs.to_numpy().max()]
         axis.plot(ends, ends, color="0.6", linewidth=0.8, zorder=0)
         axis.set(xscale="log", yscale="log")
+        plain_ticks(axis.xaxis)
+        plain_ticks(axis.yaxis)
         axis.set_title(what, fontsize=9)
         axis.set_xlabel("predicted", fontsize=8)
         axis.set_ylabel("measured", fontsize=8)
@@ -210,11 +222,15 @@ def samples(results, columns=3, margin=8, line=22):
     labels = {"truth": "truth"} | {name: o.label for name, o in results.operators.items()}
     for task in TASKS:
         crop, factor = (148, 3) if task == "super_resolution" else (204, 2)
-        tiles = []
+        tiles, known = [], None
         for name, label in labels.items():
             path = STUDY / f"samples/{task}-{name}.png"
             if path.is_file():
-                tile = np.asarray(Image.open(path))[:, :crop]
+                tile = np.asarray(Image.open(path))
+                if task == "segmentation":
+                    known = np.unique(tile.reshape(-1, 3), axis=0) if name == "truth" else known
+                    tile = CLASSES[(tile[..., None, :] == known).all(-1).argmax(-1)]
+                tile = tile[:, :crop]
                 tiles.append((label, tile.repeat(factor, 0).repeat(factor, 1)))
         if not tiles:
             continue
