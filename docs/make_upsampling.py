@@ -100,6 +100,8 @@ def page(results):
 Written by `python docs/make_upsampling.py` from what `benchmarks/upsampling` measured; the formulas stand in [`theory.md`](theory.md). {len(results.operators)} operators in five tasks, {len(results.seeds)} seeds each,
 {len(results.rows)} trainings. {devices}; {row.versions}; {dates[0]} to {dates[-1]}.
 
+Best and worst of each task, and what no other beats in both score and time (milliseconds of a training step); [the table](#the-table-to-choose-from) has the intervals.
+
 {upsampling_texts.answer(results)}
 ```
 python benchmarks/upsampling/study.py --out benchmarks/upsampling/results.csv              # hours; goes on where it stopped

@@ -60,23 +60,12 @@ def legend(axis, operators, marker=True):
     axis.legend(handles=handles, fontsize=8, loc="center", frameon=False)
 
 
-def pareto(points, best):
-    """Those points (cost, quality) that no other beats in both, by cost."""
-    sign = 1 if best == "max" else -1
-    front, most = [], -np.inf
-    for cost, quality in sorted(points, key=lambda p: (p[0], -sign * p[1])):
-        if sign * quality > most:
-            front.append((cost, quality))
-            most = sign * quality
-    return front
-
-
 def quality_and_cost(results):
     """Quality against the time of a training step, with the Pareto front."""
     figure, axes = panels(2, 3)
     for axis, task in zip(axes, TASKS):
-        points, times = [], results.step_ms(task)
-        for name, scores in results.score(task).items():
+        times, score, front = results.step_ms(task), results.score(task), results.front(task)
+        for name, scores in score.items():
             mean, half = interval(scores.dropna())
             operator = OPERATORS[name]
             axis.errorbar(
@@ -86,8 +75,7 @@ def quality_and_cost(results):
                 markersize=6,
                 linewidth=1,
             )
-            points.append((times[name], mean))
-        axis.plot(*zip(*pareto(points, SETTINGS[task].best)), color="0.6", linewidth=1, zorder=0)
+        axis.plot(times[front], score.mean()[front], color="0.6", linewidth=1, zorder=0)
         if SETTINGS[task].best == "min":
             axis.invert_yaxis()
         axis.set_xscale("log")

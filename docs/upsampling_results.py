@@ -59,6 +59,17 @@ def paired(values, others):
     return *interval(differences), 1.0 if np.isnan(p) else p
 
 
+def pareto(points, best):
+    """Those points (cost, quality) that no other beats in both, by cost."""
+    sign = 1 if best == "max" else -1
+    front, most = [], -np.inf
+    for cost, quality in sorted(points, key=lambda p: (p[0], -sign * p[1])):
+        if sign * quality > most:
+            front.append((cost, quality))
+            most = sign * quality
+    return front
+
+
 class Results:
     """The study's rows."""
 
@@ -137,6 +148,12 @@ class Results:
     def residual(self):
         """The residual block that was chosen."""
         return next(name for name, operator in self.operators.items() if operator.block)
+
+    def front(self, task):
+        """Names of the operators that no other beats in both time and score, the fastest first."""
+        times, score = self.step_ms(task), self.score(task).mean()
+        names = {(times[name], score[name]): name for name in score.index}
+        return [names[point] for point in pareto(names, SETTINGS[task].best)]
 
     def step_ms(self, task):
         """Milliseconds of a training step that were measured alone, by operator."""

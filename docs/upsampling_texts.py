@@ -61,10 +61,15 @@ def answer(results):
             if len(behind) < len(beside)
             else f"Not told from it: {_labels(beside)}"
         )
+        times = results.step_ms(task)
+        front = ", ".join(
+            f"{OPERATORS[name].label} {score[name]:.{DIGITS[task]}f} ({times[name]:.0f} ms)"
+            for name in results.front(task)
+        )
         lines.append(
             item(
                 f"**{short(task)}** ({SCORES[task]}): {OPERATORS[best].label} {score[best]:.{DIGITS[task]}f}; last {OPERATORS[last].label} {score[last]:.{DIGITS[task]}f}. "
-                f"{told}."
+                f"{told}. From fast to good: {front}."
             )
         )
     leaders = "; ".join(f"{OPERATORS[name].label} {rank:.1f}" for name, rank in means[:3].items())

@@ -18,7 +18,6 @@ import make_upsampling
 import nets
 import study
 import tasks
-import upsampling_plots
 import upsampling_results
 
 STUDY = ROOT / "benchmarks/upsampling"
@@ -113,8 +112,8 @@ def test_intervals_and_correction(tmp_path):
 
 def test_pareto_front():
     points = [(1, 5), (2, 4), (3, 7), (4, 6), (3, 8)]
-    assert upsampling_plots.pareto(points, "max") == [(1, 5), (3, 8)]
-    assert upsampling_plots.pareto(points, "min") == [(1, 5), (2, 4)]
+    assert upsampling_results.pareto(points, "max") == [(1, 5), (3, 8)]
+    assert upsampling_results.pareto(points, "min") == [(1, 5), (2, 4)]
 
 
 @slow
