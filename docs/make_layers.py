@@ -264,12 +264,13 @@ def main():
         with files.new_file(HERE / "images" / f"{name}.png") as partial:
             figure.savefig(partial, format="png")
     measured, geometry = rows_of("layers.csv"), rows_of("geometry.csv")
+    dates = sorted({row["date"] for row in measured})
     text = PAGE.format(
         table="\n".join(table()),
         error=max((row["largest_relative_error"] for row in geometry), key=float),
         mutation=mutation(),
         device=measured[0]["device"],
-        date=measured[0]["date"],
+        date=" to ".join(dict.fromkeys((dates[0], dates[-1]))),
         speed="\n".join(speed(measured)),
     )
     with files.new_file(HERE / "layers.md") as partial:
