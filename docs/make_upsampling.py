@@ -154,7 +154,8 @@ The same held-out inputs, first seed, enlarged; all at equal parameters.
 
 ## Checkerboards, before and after
 
-`analysis.checkerboard` of 64 held-out outputs (of logits for segmentation): how much stronger the stride's frequencies are than their neighbours. 1 is none, below 1 they are weaker. Medians over the seeds.
+`analysis.checkerboard` of 64 held-out outputs (of logits for segmentation): how much stronger the stride's frequencies are than their neighbours. 1 is none, below 1 they are weaker. Medians over the seeds. Outputs are of whole
+nets: ReLUs and convolutions behind the operator write at these frequencies too, so that a net can have a checkerboard whose operator has none, as resizing's in super-resolution.
 
 ![Checkerboards before and after training](images/upsampling_checkerboards.png)
 
