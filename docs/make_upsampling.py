@@ -2,86 +2,27 @@
 python docs/make_upsampling.py
 """
 
-import inspect
 from pathlib import Path
 
-import keras
+import upsampling_limits
 import upsampling_plots
 import upsampling_texts
-from page_table import table
-from upsampling_results import (
-    OPERATORS,
-    REFERENCE,
-    SETTINGS,
-    TASKS,
-    Results,
+from upsampling_results import OPERATORS, REFERENCE, Results
+from upsampling_tables import (
     activations,
     bounds,
     by_macs,
+    calls,
     checkerboards,
     choice,
     predicted,
+    settings,
     stability,
 )
 
 from dnzoo import files
 
 HERE = Path(__file__).parent
-WHAT = {
-    "autoencoder": "32 x 32 grey pictures through 4 x 4 x 8 numbers; batch normalisation; three upsamplings",
-    "super_resolution": "what bicubic enlargement misses, by four small convolutions, the operator and one large; no normalisation; one upsampling",
-    "segmentation": "five classes in composed scenes of 48 x 48; a U-Net; batch normalisation; three upsamplings",
-    "gan": "32 x 32 garments; DCGAN's discriminator; batch normalisation; three upsamplings",
-    "vae": "32 x 32 binarised digits through 20 latent numbers; no normalisation; two upsamplings",
-}
-
-
-def settings(results):
-    rows = []
-    for task, setting in SETTINGS.items():
-        rate = results.main[results.main.task == task].rate.iloc[0]
-        reference = results.column(task, "parameters")[REFERENCE].iloc[0]
-        macs = results.column(task, "macs")[REFERENCE].iloc[0]
-        rows.append(
-            (
-                *(TASKS[task], WHAT[task], f"{setting.steps} of {setting.batch}", f"{rate:g}"),
-                f"{reference:,.0f}; {macs / 1e6:.1f} M",
-            )
-        )
-    head = [
-        *("task", "net", "steps, batch", "learning rate"),
-        "parameters and multiply-adds of the reference",
-    ]
-    return table(head, rows)
-
-
-def written(layer):
-    """The call that makes a layer: C channels, and the arguments that differ from their defaults."""
-    config, parts = layer.get_config(), []
-    for name, parameter in inspect.signature(type(layer)).parameters.items():
-        value = config.get(name, parameter.default)
-        if isinstance(value, list | tuple) and len(set(value)) == 1:
-            value = value[0]
-        if name == "filters":
-            parts.append("C")
-        elif name in ("data_format", "activation") or value == parameter.default:
-            continue
-        elif not isinstance(value, dict):
-            parts.append(f"{name}={value!r}")
-        elif value["class_name"] != type(keras.initializers.get(parameter.default)).__name__:
-            parts.append(f"{name}={value['class_name']}()")
-    return f"`{type(layer).__name__}({', '.join(parts)})`"
-
-
-def calls(results):
-    rows = []
-    for operator in results.operators.values():
-        if operator.block:
-            call = f"`ResidualUpBlock(C, upsampling={operator.block!r})`"
-        else:
-            call = ", then ".join(map(written, operator.make(1)))
-        rows.append((operator.label, call))
-    return table(["operator", "in `dnzoo.layers`"], rows)
 
 
 def ranks(results):
@@ -169,7 +110,7 @@ Of the gradient of the image, which the encoder, the network or the discriminato
 
 {predicted(results)}
 
-{upsampling_texts.theory(results)}
+{upsampling_limits.theory(results)}
 ![Predicted and measured](images/upsampling_predictions.png)
 
 Multiply-accumulates are held to TensorFlow's profiler, bytes to XLA's plan for a step on 16 examples, milliseconds to the clock: a roofline (a time for each multiply-accumulate, each byte of activations, and each step) fitted to
@@ -200,14 +141,14 @@ The autoencoder with "{OPERATORS[REFERENCE].label}":
 
 {activations(results)}
 
-{upsampling_texts.stuck(results)}
+{upsampling_limits.stuck(results)}
 
 ## What surprised
 
 {upsampling_texts.surprises(results)}
 ## What can't be concluded
 
-{upsampling_texts.limits(results)}
+{upsampling_limits.limits(results)}
 ## Hybrids and directions
 
 {upsampling_texts.directions(results)}

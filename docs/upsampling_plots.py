@@ -185,9 +185,8 @@ def theory_and_measurement(results):
     whats = ("multiply-accumulates", "bytes of a training step", "milliseconds of a training step")
     figure, axes = panels(1, 4)
     for axis, what in zip(axes, whats):
-        rows = results.predictions[results.predictions.what == what]
-        pairs = rows[["predicted", "measured"]].astype(float)
-        for (predicted, measured), name in zip(pairs.to_numpy(), rows.operator):
+        pairs = results.predicted(what)[["predicted", "measured"]]
+        for (_, name), (predicted, measured) in pairs.iterrows():
             operator = OPERATORS[name]
             axis.plot(
                 predicted, measured, MARKERS[operator.dash], color=operator.colour, markersize=4
@@ -204,21 +203,26 @@ def theory_and_measurement(results):
     save(figure, "predictions")
 
 
+def recoloured(picture):
+    """A picture of classes, in colours that all can tell."""
+    truth = np.asarray(Image.open(STUDY / "samples/segmentation-truth.png"))  # it has every class
+    known = np.unique(truth.reshape(-1, 3), axis=0)
+    return CLASSES[(picture[..., None, :] == known).all(-1).argmax(-1)]
+
+
 def samples(results, columns=3, margin=8, line=22):
     """What nets of the first seed make of the same held-out inputs, each pixel enlarged."""
     font = ImageFont.load_default(size=15)
     labels = {"truth": "truth"} | {name: o.label for name, o in results.operators.items()}
     for task in TASKS:
         crop, factor = (148, 3) if task == "super_resolution" else (204, 2)
-        tiles, known = [], None
+        tiles = []
         for name, label in labels.items():
             path = STUDY / f"samples/{task}-{name}.png"
             if path.is_file():
-                tile = np.asarray(Image.open(path))
+                tile = np.asarray(Image.open(path))[:, :crop]
                 if task == "segmentation":
-                    known = np.unique(tile.reshape(-1, 3), axis=0) if name == "truth" else known
-                    tile = CLASSES[(tile[..., None, :] == known).all(-1).argmax(-1)]
-                tile = tile[:, :crop]
+                    tile = recoloured(tile)
                 tiles.append((label, tile.repeat(factor, 0).repeat(factor, 1)))
         if not tiles:
             continue

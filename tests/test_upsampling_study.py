@@ -111,9 +111,10 @@ def test_intervals_and_correction(tmp_path):
 
 
 def test_pareto_front():
-    points = [(1, 5), (2, 4), (3, 7), (4, 6), (3, 8)]
-    assert upsampling_results.pareto(points, "max") == [(1, 5), (3, 8)]
-    assert upsampling_results.pareto(points, "min") == [(1, 5), (2, 4)]
+    costs = pd.Series({"a": 1, "b": 2, "c": 3, "d": 4, "e": 3})
+    scores = pd.Series({"a": 5, "b": 4, "c": 7, "d": 6, "e": 8})
+    assert upsampling_results.pareto(costs, scores, "max") == ["a", "e"]
+    assert upsampling_results.pareto(costs, scores, "min") == ["a", "b"]
 
 
 @slow

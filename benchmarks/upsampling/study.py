@@ -229,7 +229,7 @@ def main(options):
     if not options.smoke:
         hours = sum(map(seconds, [*first, *later])) / options.workers / 3600
         print(
-            f"{len(first) + len(later)} cells, about {hours:.1f} hours in all; "
+            f"About {len(first) + len(later)} cells and {hours:.1f} hours in all; "
             f"{len(book.rows)} cells are done."
         )
     rates = choose(book, options)
