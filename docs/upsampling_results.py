@@ -31,6 +31,8 @@ SCORES = {
     "vae": "negative ELBO, nats",
 }
 DIGITS = {"autoencoder": 2, "super_resolution": 2, "segmentation": 3, "gan": 2, "vae": 1}
+# what makes of a score one of which more is better
+SIGN = {task: 1 if setting.best == "max" else -1 for task, setting in SETTINGS.items()}
 LEVEL = 0.05
 
 
@@ -55,12 +57,11 @@ def paired(values, others):
     return *interval(differences), 1.0 if np.isnan(p) else p
 
 
-def pareto(costs, scores, best):
-    """Names of those that no other beats in both, the cheapest first: of two series by name."""
-    sign = 1 if best == "max" else -1
+def pareto(costs, scores):
+    """Names of those that no other beats in both (of scores more is better), the cheapest first."""
     front = []
-    for name in sorted(scores.index, key=lambda name: (costs[name], -sign * scores[name])):
-        if not front or sign * scores[name] > sign * scores[front[-1]]:
+    for name in sorted(scores.index, key=lambda name: (costs[name], -scores[name])):
+        if not front or scores[name] > scores[front[-1]]:
             front.append(name)
     return front
 
@@ -98,8 +99,8 @@ class Results:
 
     def ordered(self, task):
         """Names of the operators, the best mean score first."""
-        means = self.score(task).mean()
-        return list(means.sort_values(ascending=SETTINGS[task].best == "min").index)
+        means = SIGN[task] * self.score(task).mean()
+        return list(means.sort_values(ascending=False).index)
 
     def against_reference(self):
         """Paired tests of all scores against the reference: a frame with Holm's p over all tasks."""
@@ -124,8 +125,7 @@ class Results:
         """Mean rank over the seeds of each operator that all tasks have, and Friedman's p."""
         blocks = []
         for task in TASKS:
-            sign = -1 if SETTINGS[task].best == "max" else 1
-            blocks.append((sign * self.score(task)).dropna(how="any"))
+            blocks.append((-SIGN[task] * self.score(task)).dropna(how="any"))
         table = pd.concat(blocks, join="inner")
         p = stats.friedmanchisquare(*(table[name] for name in table)).pvalue
         return table.rank(axis=1).mean().sort_values(), p
@@ -133,10 +133,9 @@ class Results:
     def best_rates(self):
         """{task: {operator: the learning rate that its validation likes best}} of those that choose."""
         found = {}
-        for task, setting in SETTINGS.items():
+        for task in SETTINGS:
             rows = self.rows[(self.rows.stage == "rate") & (self.rows.task == task)]
-            sign = 1 if setting.best == "max" else -1
-            best = (sign * rows.set_index("rate").validation).groupby(rows.operator.values)
+            best = (SIGN[task] * rows.set_index("rate").validation).groupby(rows.operator.values)
             found[task] = best.idxmax().to_dict()
         return found
 
@@ -146,9 +145,8 @@ class Results:
 
     def gain(self, task, better, worse):
         """(mean gain in the score, negative where it is a loss, half of its 95 % interval)."""
-        score, sign = self.score(task), 1 if SETTINGS[task].best == "max" else -1
-        difference, half, _ = paired(score[better], score[worse])
-        return sign * difference, half
+        score = SIGN[task] * self.score(task)
+        return paired(score[better], score[worse])[:2]
 
     def predicted(self, what):
         """Rows of a kind of prediction for whole nets, by task and operator."""
@@ -161,4 +159,4 @@ class Results:
 
     def front(self, task):
         """Names of the operators that no other beats in both time and score, the fastest first."""
-        return pareto(self.step_ms(task), self.score(task).mean(), SETTINGS[task].best)
+        return pareto(self.step_ms(task), SIGN[task] * self.score(task).mean())

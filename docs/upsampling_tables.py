@@ -13,6 +13,7 @@ from upsampling_results import (
     REFERENCE,
     SCORES,
     SETTINGS,
+    SIGN,
     TASKS,
     interval,
     short,
@@ -53,7 +54,7 @@ def choice(results):
             if name == best[task]:
                 text = f"**{text}**"
             if (task, name) in tests.index and tests.p_holm[task, name] < LEVEL:
-                better = (tests.difference[task, name] > 0) == (SETTINGS[task].best == "max")
+                better = SIGN[task] * tests.difference[task, name] > 0
                 text += " ▲" if better else " ▼"
             dead = results.column(task, "diverged")[name] == 1
             if dead.any():

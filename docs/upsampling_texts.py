@@ -10,6 +10,7 @@ from upsampling_results import (
     REFERENCE,
     SCORES,
     SETTINGS,
+    SIGN,
     TASKS,
     paired,
     short,
@@ -36,9 +37,8 @@ def claim(text, holds):
 def words(results, task, better, worse):
     """How much better one is than the other: what its score has more or less."""
     gain, half = results.gain(task, better, worse)
-    sign = 1 if SETTINGS[task].best == "max" else -1
     unit = {"psnr": " dB", "mean_iou": "", "frechet_distance": "", "test_loss": " nats"}
-    difference = f"{sign * gain:+.{DIGITS[task]}f} ± {half:.{DIGITS[task]}f}"
+    difference = f"{SIGN[task] * gain:+.{DIGITS[task]}f} ± {half:.{DIGITS[task]}f}"
     return difference + unit[SETTINGS[task].score]
 
 
@@ -194,7 +194,7 @@ def surprises(results):
             claim(
                 "**A kernel that the stride divides saves nobody.** Three taps against four: "
                 f"{_gains(results, 'transposed_k3', REFERENCE)}. Fresh kernels write checkerboards with either ({three:.0f} and {four:.0f} in the autoencoder), and uneven overlap adds to that only what kernels "
-                f"have of a mean ([theory](theory.md#3-checkerboards)). Two taps, the cheapest, against four in the autoencoder: {words(results, 'autoencoder', 'transposed_k2', REFERENCE)}.",
+                f"have of a mean ([theory](theory.md#3-checkerboards)). Two taps against four in the autoencoder: {words(results, 'autoencoder', 'transposed_k2', REFERENCE)}.",
                 not any(
                     tests.p_holm[task, "transposed_k3"] < LEVEL
                     and results.gain(task, "transposed_k3", REFERENCE)[0] < 0

@@ -113,8 +113,8 @@ def test_intervals_and_correction(tmp_path):
 def test_pareto_front():
     costs = pd.Series({"a": 1, "b": 2, "c": 3, "d": 4, "e": 3})
     scores = pd.Series({"a": 5, "b": 4, "c": 7, "d": 6, "e": 8})
-    assert upsampling_results.pareto(costs, scores, "max") == ["a", "e"]
-    assert upsampling_results.pareto(costs, scores, "min") == ["a", "b"]
+    assert upsampling_results.pareto(costs, scores) == ["a", "e"]
+    assert upsampling_results.pareto(costs, -scores) == ["a", "b"]
 
 
 @slow
