@@ -58,6 +58,8 @@ index: $(INSTALLED)
 	@$(PYTHON) -c "from dnzoo import pretrained; pretrained.write_index()"
 
 clean:
+	@if [ -e $(VENV) ] && [ ! -e $(VENV)/.made-by-make ]; then \
+	  echo "$(VENV) is not of this Makefile: it is left alone." >&2; exit 1; fi
 	rm -rf $(VENV)
 
 # The stamp is written last. A failed or interrupted install removes what it made; one that was

@@ -21,7 +21,7 @@ import table
 import tyro
 from PIL import Image
 
-from dnzoo import files
+from dnzoo import storage
 from dnzoo.data import pictures
 from dnzoo.data.photographs import test_photographs
 from dnzoo.training.environment import environment
@@ -52,7 +52,7 @@ def write_garments(folder, seed):
     """MNIST's raw files, of a seed's own 1,000 garments and of 2,000 test garments."""
     splits = pictures.load("fashion_mnist").splits
     rows = np.sort(np.random.default_rng(seed).permutation(len(splits["train"][0]))[:GARMENTS])
-    with files.new_folder(folder) as partial:
+    with storage.new_folder(folder) as partial:
         for part, name, chosen in (("train", "train", rows), ("t10k", "test", np.arange(TEST))):
             images, labels = (np.asarray(array[chosen]) for array in splits[name])
             for kind, array in (("images-idx3", images[..., 0]), ("labels-idx1", labels)):
@@ -63,7 +63,7 @@ def write_garments(folder, seed):
 def write_textures(folder, seed):
     """Each photograph in four."""
     photographs = test_photographs()
-    with files.new_folder(folder) as partial:
+    with storage.new_folder(folder) as partial:
         for name in TEXTURES:
             image = photographs[name]
             for i, half in enumerate(np.split(image[:512, :512], 2)):

@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from dnzoo import files
+from dnzoo import storage
 
 
 def read(path):
@@ -17,7 +17,7 @@ def read(path):
 def write(path, rows):
     """Write the rows, whole or not at all; the first one's keys are the columns."""
     with (
-        files.new_file(path) as partial,
+        storage.new_file(path, overwrite=True) as partial,
         open(partial, "w", newline="", encoding="utf-8") as file,
     ):
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))

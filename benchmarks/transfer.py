@@ -18,7 +18,7 @@ import table
 import tyro
 from PIL import Image
 
-from dnzoo import files
+from dnzoo import storage
 from dnzoo.data import cutouts, garments
 
 IMAGES = {"train": 16, "validation": 4, "test": 300}
@@ -75,7 +75,7 @@ def experiments():
 
 def write_folder(experiment, folder, seed):
     """20 images with the new classes, and the test's, as a user's folder."""
-    with files.new_folder(folder) as partial:
+    with storage.new_folder(folder) as partial:
         for split, count in IMAGES.items():
             for kind in ("images", "masks"):
                 (partial / split / kind).mkdir(parents=True)

@@ -4,6 +4,8 @@ The public names stand in `__init__.pyi`; each is imported when it is first used
 `import dnzoo` costs milliseconds and loads neither Keras nor TensorFlow.
 """
 
+import importlib
+
 import lazy_loader
 
 __version__ = "0.1.0"
@@ -18,12 +20,15 @@ EXTRAS = {
     "openvino": "export",
 }
 
+# where modules were before: `from dnzoo import files` goes on working
+MOVED = {"files": "dnzoo.storage.folder"}
+
 _load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 
 def __getattr__(name):
     try:
-        return _load(name)
+        return importlib.import_module(MOVED[name]) if name in MOVED else _load(name)
     except ModuleNotFoundError as error:
         if error.name not in EXTRAS:
             raise

@@ -51,6 +51,8 @@ class Predict:
     """For generators: how many pictures."""
     seed: int = 0
     """For generators: of the latents."""
+    overwrite: bool = False
+    """Replace results that are there."""
 
     def run(self):
         """Write the pictures and name them."""
@@ -59,7 +61,14 @@ class Predict:
         model = saving.load(self.model)
         palette = pretrained.read_meta(pretrained.find(self.model))["palette"]
         for path in prediction.predict_files(
-            model, self.source, self.out, palette, self.boxes, self.count, self.seed
+            model,
+            self.source,
+            self.out,
+            palette,
+            self.boxes,
+            self.count,
+            self.seed,
+            self.overwrite,
         ):
             print(path)
 

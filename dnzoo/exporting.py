@@ -1,14 +1,15 @@
 """Models for other runtimes: ONNX, LiteRT and OpenVINO, with outputs compared before they are kept."""
 
+import contextlib
 import os
-import tempfile
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from dnzoo import deploying, files, phases, saving
+from dnzoo import deploying, phases, saving, storage
 
+FILES = {"onnx": (".onnx",), "litert": (".tflite",), "openvino": (".xml", ".bin")}
 ENDINGS = {"onnx": ".onnx", "litert": ".tflite", "openvino": ".xml"}
 SIZE = 64  # of what is free in a model's input, for the comparison
 TOLERANCES = {"float32": 1e-3, "int8": 0.1}  # of the largest output
@@ -21,6 +22,7 @@ def export(
     signature: str = "serve",
     weights: str = "float32",
     tolerance: float | None = None,
+    overwrite: bool = False,
 ) -> float:
     """Write a model for ONNX Runtime, LiteRT or OpenVINO, once the runtime gives what Keras gives.
 
@@ -38,12 +40,14 @@ def export(
             outputs that are a few percent off.
         tolerance: how far the runtime's outputs may be off, as a share of the largest; None: 1e-3,
             or 0.1 with "int8".
+        overwrite: replace a file that is there (for OpenVINO the `.bin` too).
 
     Returns:
         How far they are off on random inputs, as such a share.
 
     Raises:
         ValueError: for another format, ending, signature or weights, or on another backend than TensorFlow.
+        FileExistsError: when a file is there and `overwrite` is false.
         ImportError: when a package is missing; the message names the extra.
         RuntimeError: when outputs differ by more; nothing is written then.
         OSError: when the disk is full or read-only.
@@ -62,34 +66,39 @@ def export(
     if weights not in TOLERANCES or (weights == "int8" and format != "litert"):
         raise ValueError(f'weights must be "float32", or "int8" for LiteRT; got {weights!r}.')
     tolerance = TOLERANCES[weights] if tolerance is None else tolerance
-    run = {"onnx": _onnx, "litert": _litert, "openvino": _openvino}[format]
-    inputs = _sample(parts[signature])
-    given = list(inputs.values())
-    expected = _flat(parts[signature](given if len(given) > 1 else given[0]))
-    with files.writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-            partial = Path(folder, path.name)
-            try:
-                deployed = deploying.deploy(parts[signature], "float32")
-                if format == "litert":  # which has no fast kernel for them
-                    deployed = phases.without_transposed(deployed)
-                deployed(given if len(given) > 1 else given[0])  # Keras exports what was called
-                _convert(deployed, partial, format, weights)
-                found = run(str(partial), inputs)
-            except ModuleNotFoundError as error:
-                raise ImportError(
-                    f'{error.name} is missing: pip install "dnzoo[export]".'
-                ) from error
-            off = _difference(found, expected)
+    with contextlib.ExitStack() as stack:  # all files appear, or none
+        partials = {
+            ending: stack.enter_context(storage.new_file(path.with_suffix(ending), overwrite))
+            for ending in FILES[format]
+        }
+        with storage.scratch(path) as folder:
+            made = folder / path.name
+            off = _export(parts[signature], made, format, weights)
             if not off <= tolerance:
                 raise RuntimeError(
                     f"{format} gives outputs that are {off:.1e} of the largest off for {model.name}; "
                     f"{tolerance:.0e} is allowed. Nothing was written."
                 )
-            for file in Path(folder).glob(f"{path.stem}.*"):
-                os.replace(file, path.with_name(file.name))
+            for ending, partial in partials.items():
+                os.replace(made.with_suffix(ending), partial)
     return off
+
+
+def _export(model, path, format, weights):
+    """Write the files, run them on random inputs, and give the largest difference."""
+    inputs = _sample(model)
+    given = list(inputs.values())
+    expected = _flat(model(given if len(given) > 1 else given[0]))
+    try:
+        deployed = deploying.deploy(model, "float32")
+        if format == "litert":  # which has no fast kernel for them
+            deployed = phases.without_transposed(deployed)
+        deployed(given if len(given) > 1 else given[0])  # Keras exports what was called
+        _convert(deployed, path, format, weights)
+        run = {"onnx": _onnx, "litert": _litert, "openvino": _openvino}[format]
+        return _difference(run(str(path), inputs), expected)
+    except ModuleNotFoundError as error:
+        raise ImportError(f'{error.name} is missing: pip install "dnzoo[export]".') from error
 
 
 def _convert(model, path, format, weights):
@@ -137,10 +146,21 @@ def _flat(outputs):
 
 
 def _difference(found, expected):
-    """The largest over the outputs, which runtimes may order otherwise: matched by their shapes."""
+    """The largest over the outputs, which runtimes may order otherwise: matched by their shapes.
+
+    Raises:
+        RuntimeError: when shapes don't match, or an output is not finite; it says which.
+    """
+    shapes = [[list(output.shape) for output in outputs] for outputs in (found, expected)]
+    if sorted(shapes[0]) != sorted(shapes[1]):
+        raise RuntimeError(
+            f"the runtime gives outputs of shapes {shapes[0]}, Keras of {shapes[1]}. Nothing was "
+            "written."
+        )
+    for name, outputs in (("the runtime", found), ("Keras", expected)):
+        if not all(np.isfinite(output).all() for output in outputs):
+            raise RuntimeError(f"{name} gives outputs that are not finite. Nothing was written.")
     worst, left = 0.0, list(found)
-    if len(left) != len(expected):
-        return np.inf
     for truth in expected:
         scale = max(np.abs(truth).max(), 1e-6)
         errors = [

@@ -1,10 +1,11 @@
 """Use a trained model of any kind on image files: what `python -m dnzoo predict` does."""
 
+import collections
 from pathlib import Path
 
 import numpy as np
 
-from dnzoo import drawing, files, heads, image_files, inference
+from dnzoo import drawing, heads, image_files, inference, storage
 
 
 def kind(model):
@@ -22,13 +23,15 @@ def kind(model):
     raise ValueError(f"{model.name} puts out {model.output_shape}: no picture can be made of it.")
 
 
-def predict_files(model, source, out, palette=None, boxes=None, count=64, seed=0):
+def predict_files(model, source, out, palette=None, boxes=None, count=64, seed=0, overwrite=False):
     """Apply a model to images, and write what it says of each as PNG files.
 
     * segmentation: `<name>_mask.png` (palette, the class numbers) and `<name>_overlay.png`;
     * super-resolution: `<name>_x<scale>.png`, the larger picture;
     * masks of objects in boxes: `<name>_mask.png` (a number for each box) and `<name>_overlay.png`;
     * generators: `samples.png`, a sheet; they read no image.
+
+    `<name>` is the file's without its ending, or with it where two files would share it (a.png, a.jpg).
 
     A TIFF of more than 67 million pixels stays on disk: `<name>_mask.tif` or `<name>_x<scale>.tif`
     is written tile by tile, and no overlay.
@@ -41,34 +44,69 @@ def predict_files(model, source, out, palette=None, boxes=None, count=64, seed=0
         boxes: for masks, (left, top, right, bottom) in pixels, one after the other; None: one box,
             the whole image.
         count, seed: for generators: how many pictures, of which latents.
+        overwrite: replace results that are there.
 
     Returns:
         The paths written.
 
     Raises:
         FileNotFoundError: when there is no image.
+        FileExistsError: when a result is there already and `overwrite` is false, or is one of the
+            images to read. Nothing is predicted then.
         ValueError: when an image can't be read, or an argument does not fit the model.
     """
     action, out = kind(model), Path(out)
     if action == "generate":
         pictures = model.generate(count, seed) if hasattr(model, "generate") else None
         pictures = model.sample(count, seed) if pictures is None else pictures
-        return [_write(out / "samples.png", drawing.sheet(_pixels(model, pictures), 8))]
+        sheet = drawing.sheet(_pixels(model, pictures), 8)
+        return [_write(out / "samples.png", sheet, overwrite)]
     if source is None:
         raise ValueError(f"{model.name} needs an image, or a folder of them.")
     if boxes is not None and action != "mask":
         raise ValueError(f"boxes are for models that mask objects; {model.name} does not.")
+    stems = _stems(image_files.find(source), out, _endings(action, model), overwrite)
     written = []
-    for path in image_files.find(source):
+    for path, stem in stems.items():
         image = image_files.read(
             path, 3 if action in ("enlarge", "mask") else model.input_shape[-1]
         )
         if isinstance(image, np.memmap) and action != "mask":
-            written.append(_map(action, model, image, out / path.stem, palette))
+            written.append(_map(action, model, image, stem, palette, overwrite))
             continue
         for ending, picture in _results(action, model, image, palette, boxes).items():
-            written.append(_write(out / f"{path.stem}_{ending}.png", picture))
+            written.append(_write(_result(stem, ending, "png"), picture, overwrite))
     return written
+
+
+def _endings(action, model):
+    """What follows the names of the images in those of the results."""
+    return [f"x{inference.scale(model)}"] if action == "enlarge" else ["mask", "overlay"]
+
+
+def _result(stem, ending, kind):
+    return stem.with_name(f"{stem.name}_{ending}.{kind}")
+
+
+def _stems(paths, out, endings, overwrite):
+    """{image: what its results' paths begin with}; raises where one would take another file's place."""
+    shared = collections.Counter(path.stem.casefold() for path in paths)
+    stems = {
+        path: out / (path.stem if shared[path.stem.casefold()] == 1 else path.name)
+        for path in paths
+    }
+    results = [_result(stem, ending, "png") for stem in stems.values() for ending in endings]
+    counts = collections.Counter(str(result).casefold() for result in results)
+    twice = [result for result in results if counts[str(result).casefold()] > 1]
+    if twice:
+        raise FileExistsError(f"two images would give {twice[0]}: rename one.")
+    read = {path.resolve() for path in paths}
+    for result in results:
+        if result.resolve() in read:
+            raise FileExistsError(f"{result} is one of the images to read: choose another folder.")
+        if not overwrite:
+            storage.refuse_existing(result)
+    return stems
 
 
 def _pixels(model, pictures):
@@ -93,17 +131,17 @@ def _results(action, model, image, palette, boxes):
     }
 
 
-def _map(action, model, image, stem, palette):
+def _map(action, model, image, stem, palette, overwrite):
     """The result for an image on disk, on disk: classes or the larger picture, as TIFF."""
     if action == "segment":
-        path = stem.with_name(f"{stem.name}_mask.tif")
-        with files.new_file(path) as partial:
+        path = _result(stem, "mask", "tif")
+        with storage.new_file(path, overwrite) as partial:
             out = image_files.create(partial, image.shape[:2], _colours(model, palette))
             inference.predict(model, image, out=out, finish=_classes(model)).flush()
         return path
     factor = inference.scale(model)
-    path = stem.with_name(f"{stem.name}_x{factor}.tif")
-    with files.new_file(path) as partial:
+    path = _result(stem, f"x{factor}", "tif")
+    with storage.new_file(path, overwrite) as partial:
         out = image_files.create(partial, (*(factor * n for n in image.shape[:2]), 3))
         inference.upscale(model, image, out=out).flush()
     return path
@@ -142,7 +180,7 @@ def _masks(model, image, palette, boxes):
     return {"mask": drawing.paletted(numbered, many), "overlay": overlay}
 
 
-def _write(path, picture):
-    with files.new_file(path) as partial:
+def _write(path, picture, overwrite):
+    with storage.new_file(path, overwrite) as partial:
         picture.save(partial)
     return path

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dnzoo import files
+from dnzoo import storage
 
 FORMAT = 1
 EXTRA = "assets.extra/dnzoo.json"
@@ -112,7 +112,7 @@ def write_index():
         folder = meta.parents[1]
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         index[folder.name] = {"sha256": sha256(meta), "size": size}
-    files.write_json(INDEX, index)
+    storage.write_json(INDEX, index, overwrite=True)
 
 
 def _homes():

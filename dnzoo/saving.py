@@ -22,7 +22,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from dnzoo import card, files, heads
+from dnzoo import card, heads, storage
 from dnzoo.allowed import check_classes
 from dnzoo.pretrained import (
     EXTRA,
@@ -35,6 +35,9 @@ from dnzoo.pretrained import (
 )
 
 CHECKED = ("saved_model.pb", VARIABLES)
+CARD = "assets.extra/README.md"
+# all that a folder holds, by TensorFlow and by dnzoo
+WRITTEN = {*CHECKED, EXTRA, CARD, "fingerprint.pb", "variables/variables.index"}
 
 
 def save(
@@ -64,11 +67,12 @@ def save(
         palette: one (red, green, blue), 0 to 255, a class.
         metrics: numbers to publish with the model: a dict that JSON can hold.
         provenance: how the model came to be (data, command, seed, device, ...): such a dict.
-        overwrite: replace a folder that is there; it stays as it is until the new one is whole.
+        overwrite: replace a SavedModel of dnzoo's that is there; it stays as it is until the new one
+            is whole. Nothing else is ever replaced, nor a SavedModel with other files in it.
 
     Raises:
         ValueError: when the model holds a class that is not on the allow-list, or names do not fit.
-        FileExistsError: when `path` is there and `overwrite` is false.
+        FileExistsError: when `path` is there and `overwrite` is false, or is no such SavedModel.
         ImportError: when TensorFlow is missing.
         OSError: when the disk is full or read-only, or TensorFlow can't write.
         RuntimeError: when the TensorFlow child process fails.
@@ -77,6 +81,12 @@ def save(
         >>> from dnzoo import unet
         >>> save(unet((32, 32, 3), filters=(4, 8)), getfixture("tmp_path") / "mine")
     """
+    with storage.new_folder(path, _refuse_others if overwrite else False) as folder:
+        write(model, folder, name, class_names, palette, metrics, provenance)
+
+
+def write(model, folder, name=None, class_names=None, palette=None, metrics=None, provenance=None):
+    """Fill an empty folder as `save` does, which has the arguments and the errors."""
     architecture = _architecture(model)
     check_classes(architecture)
     meta = {
@@ -90,12 +100,37 @@ def save(
     }
     weights = [keras.ops.convert_to_numpy(w.value).astype("float32") for w in model.weights]
     if keras.backend.backend() == "tensorflow":
-        _write(meta, weights, path, overwrite)
+        _write(meta, weights, Path(folder))
         return
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "meta.json").write_text(json.dumps(meta), "utf-8")
-        np.savez(Path(folder, "weights.npz"), *weights)
-        _write_in_child(folder, path, overwrite)
+    with tempfile.TemporaryDirectory() as handed:
+        Path(handed, "meta.json").write_text(json.dumps(meta), "utf-8")
+        np.savez(Path(handed, "weights.npz"), *weights)
+        _write_in_child(handed, folder)
+
+
+def _refuse_others(path, partial=None):
+    """Raise FileExistsError where something else is at `path` than what `save` has written."""
+    path = Path(path)
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    try:
+        read_meta(path)
+    except ValueError as error:
+        raise FileExistsError(
+            f"{path} is no SavedModel of dnzoo's, and overwrite replaces nothing else: choose another "
+            "path, or move it away."
+        ) from error
+    inside = {file.relative_to(path) for file in path.rglob("*") if not file.is_dir()}
+    others = sorted(
+        file.as_posix()
+        for file in inside
+        if file.as_posix() not in WRITTEN and file.name not in storage.LITTER
+    )
+    if others:
+        raise FileExistsError(
+            f"{path} holds {', '.join(others[:3])} beside the SavedModel, which overwrite would remove: "
+            "move it away, or choose another path."
+        )
 
 
 def load(name_or_path: str | Path, dtype: str = "float32") -> keras.Model:
@@ -194,7 +229,7 @@ def _build(architecture):
     return keras.saving.deserialize_keras_object(copy.deepcopy(architecture), safe_mode=True)
 
 
-def _write(meta, weights, path, overwrite):
+def _write(meta, weights, folder):
     import tensorflow as tf
 
     model = _build(meta["architecture"])
@@ -207,26 +242,25 @@ def _write(meta, weights, path, overwrite):
     for name, function in functions.items():
         setattr(module, name, function)
     functions["serving_default"] = functions.pop("serve")
-    with files.new_folder(path, overwrite) as folder:
-        logger, level = tf.get_logger(), tf.get_logger().level
-        logger.setLevel("WARNING")  # it would name the temporary folder
-        try:
-            tf.saved_model.save(module, str(folder), signatures=functions)
-        finally:
-            logger.setLevel(level)
-        data, offset, places = (folder / VARIABLES).read_bytes(), 0, []
-        for weight, value in zip(model.weights, weights):
-            offset = data.find(np.ascontiguousarray(value, "<f4").tobytes(), offset)
-            if offset < 0:
-                raise RuntimeError("TensorFlow's checkpoint does not hold the weights in order.")
-            places.append({"path": weight.path, "shape": list(value.shape), "offset": offset})
-            offset += value.nbytes
-        checksums = {name: sha256(folder / name) for name in CHECKED}
-        meta = {**meta, "parameters": model.count_params(), "signatures": signatures(model)}
-        meta = {**meta, "weights": places, "checksums": checksums}
-        (folder / EXTRA).parent.mkdir()
-        (folder / EXTRA).with_name("README.md").write_text(card.markdown(meta), "utf-8")
-        files.write_json(folder / EXTRA, meta)
+    logger, level = tf.get_logger(), tf.get_logger().level
+    logger.setLevel("WARNING")  # it would name the temporary folder
+    try:
+        tf.saved_model.save(module, str(folder), signatures=functions)
+    finally:
+        logger.setLevel(level)
+    data, offset, places = (folder / VARIABLES).read_bytes(), 0, []
+    for weight, value in zip(model.weights, weights):
+        offset = data.find(np.ascontiguousarray(value, "<f4").tobytes(), offset)
+        if offset < 0:
+            raise RuntimeError("TensorFlow's checkpoint does not hold the weights in order.")
+        places.append({"path": weight.path, "shape": list(value.shape), "offset": offset})
+        offset += value.nbytes
+    checksums = {name: sha256(folder / name) for name in CHECKED}
+    meta = {**meta, "parameters": model.count_params(), "signatures": signatures(model)}
+    meta = {**meta, "weights": places, "checksums": checksums}
+    (folder / EXTRA).parent.mkdir()
+    (folder / CARD).write_text(card.markdown(meta), "utf-8")
+    storage.write_json(folder / EXTRA, meta)
 
 
 def _serving_function(model):
@@ -251,12 +285,12 @@ def _serving_function(model):
     return tf.function(serve, input_signature=signature)
 
 
-def _write_in_child(folder, path, overwrite):
+def _write_in_child(handed, folder):
     package = str(Path(__file__).parents[1])
     paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
     env = {**os.environ, "KERAS_BACKEND": "tensorflow", "PYTHONPATH": os.pathsep.join(paths)}
     env["CUDA_VISIBLE_DEVICES"] = ""  # the parent holds the accelerator
-    command = [sys.executable, "-m", "dnzoo.saving", folder, str(path), str(int(overwrite))]
+    command = [sys.executable, "-m", "dnzoo.saving", handed, str(folder)]
     child = subprocess.run(command, env=env, capture_output=True, text=True)
     if child.returncode:
         last = (child.stderr.strip().splitlines() or ["no message"])[-1]
@@ -265,17 +299,14 @@ def _write_in_child(folder, path, overwrite):
                 "TensorFlow writes SavedModels, and is missing: pip install tensorflow. After a "
                 "training, its checkpoints are kept, and the same command finishes the run."
             )
-        if last.startswith("FileExistsError"):
-            raise FileExistsError(last.split(": ", 1)[1])
         raise RuntimeError(f"TensorFlow could not write the SavedModel: {last}")
 
 
 if __name__ == "__main__":  # the child process of `save` on JAX and PyTorch
-    source, target, replace = sys.argv[1:]
+    source, target = sys.argv[1:]
     with np.load(Path(source, "weights.npz")) as arrays:
         _write(
             json.loads(Path(source, "meta.json").read_text("utf-8")),
             [arrays[f"arr_{i}"] for i in range(len(arrays.files))],
-            target,
-            bool(int(replace)),
+            Path(target),
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from dnzoo import analysis, files, unet
+from dnzoo import analysis, storage, unet
 from dnzoo import layers as L
 
 HERE = Path(__file__).parent
@@ -261,7 +261,7 @@ def pictures():
 
 def main():
     for name, figure in pictures():
-        with files.new_file(HERE / "images" / f"{name}.png") as partial:
+        with storage.new_file(HERE / "images" / f"{name}.png", overwrite=True) as partial:
             figure.savefig(partial, format="png")
     measured, geometry = rows_of("layers.csv"), rows_of("geometry.csv")
     dates = sorted({row["date"] for row in measured})
@@ -273,7 +273,7 @@ def main():
         date=" to ".join(dict.fromkeys((dates[0], dates[-1]))),
         speed="\n".join(speed(measured)),
     )
-    with files.new_file(HERE / "layers.md") as partial:
+    with storage.new_file(HERE / "layers.md", overwrite=True) as partial:
         partial.write_text(text, encoding="utf-8")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 import dnzoo
-from dnzoo import drawing, files, heads, inference, pretrained
+from dnzoo import drawing, heads, inference, pretrained, storage
 from dnzoo.data.photographs import cut, resize, test_photographs
 
 HERE = Path(__file__).parent / "images"
@@ -128,7 +128,7 @@ PICTURES = {
 def main():
     for name, make in PICTURES.items():
         picture = make()
-        with files.new_file(HERE / name) as partial:
+        with storage.new_file(HERE / name, overwrite=True) as partial:
             picture.save(partial, optimize=True)
         print(HERE / name)
 

@@ -26,7 +26,7 @@ from speed_tables import (
     training,
 )
 
-from dnzoo import files
+from dnzoo import storage
 
 HERE = Path(__file__).parent
 
@@ -54,7 +54,7 @@ def picture(speed):
     figure.axes[0].invert_yaxis()
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, fontsize=8, loc="outside lower center", ncols=2)
-    with files.new_file(HERE / "images/speed.png") as path:
+    with storage.new_file(HERE / "images/speed.png", overwrite=True) as path:
         figure.savefig(path, dpi=110)
 
 
@@ -158,5 +158,5 @@ if __name__ == "__main__":
         by_device.setdefault(measured["device"], []).append(measured)
     latest, *earlier = [Speed(rows) for rows in by_device.values()]
     picture(latest)
-    with files.new_file(HERE / "speed.md") as path:
+    with storage.new_file(HERE / "speed.md", overwrite=True) as path:
         path.write_text(page(latest, earlier), "utf-8")

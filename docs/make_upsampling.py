@@ -20,7 +20,7 @@ from upsampling_tables import (
     stability,
 )
 
-from dnzoo import files
+from dnzoo import storage
 
 HERE = Path(__file__).parent
 
@@ -160,5 +160,5 @@ The autoencoder with "{OPERATORS[REFERENCE].label}":
 if __name__ == "__main__":
     found = Results()
     upsampling_plots.all_of(found)
-    with files.new_file(HERE / "upsampling.md") as path:
+    with storage.new_file(HERE / "upsampling.md", overwrite=True) as path:
         path.write_text(page(found), "utf-8")

@@ -9,7 +9,7 @@ from matplotlib.ticker import EngFormatter, LogLocator
 from PIL import Image, ImageDraw, ImageFont
 from upsampling_results import OPERATORS, SCORES, SETTINGS, STUDY, TASKS, interval
 
-from dnzoo import analysis, files
+from dnzoo import analysis, storage
 
 IMAGES = Path(__file__).parent / "images"
 # what tells operators of one colour apart where there is no line
@@ -23,7 +23,7 @@ PICTURE = (SIZE, 8, 1.0, 0.3)  # rows, channels, mean and deviation of what spec
 
 
 def save(figure, name):
-    with files.new_file(IMAGES / f"upsampling_{name}.png") as path:
+    with storage.new_file(IMAGES / f"upsampling_{name}.png", overwrite=True) as path:
         figure.savefig(path, dpi=110)
 
 
@@ -233,7 +233,7 @@ def samples(results, columns=3, margin=8, line=22):
             left, top = number % columns * width, number // columns * (height + line)
             ImageDraw.Draw(sheet).text((left + 2, top + 2), label, "black", font)
             sheet.paste(Image.fromarray(tile), (left, top + line))
-        with files.new_file(IMAGES / f"upsampling_samples_{task}.png") as path:
+        with storage.new_file(IMAGES / f"upsampling_samples_{task}.png", overwrite=True) as path:
             sheet.save(path)
 
 

@@ -8,7 +8,7 @@ The weights and the graph stay as the run left them. `make index` follows.
 from pathlib import Path
 
 import dnzoo
-from dnzoo import card, files, pretrained, saving
+from dnzoo import card, storage, pretrained, saving
 
 HERE = Path(__file__).parent
 FASHION = "Fashion-MNIST: MIT, Zalando SE"
@@ -112,8 +112,8 @@ def main():
             "provenance": {**provenance, **entries},
             "signatures": signatures,
         }
-        files.write_json(folder / pretrained.EXTRA, meta)
-        with files.new_file((folder / pretrained.EXTRA).with_name("README.md")) as partial:
+        storage.write_json(folder / pretrained.EXTRA, meta, overwrite=True)
+        with storage.new_file((folder / pretrained.EXTRA).with_name("README.md"), overwrite=True) as partial:
             partial.write_text(card.markdown(meta), "utf-8")
 
 

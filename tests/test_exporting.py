@@ -80,9 +80,24 @@ def test_what_differs_is_not_written(tmp_path, monkeypatch):
     run = exporting._onnx
     monkeypatch.setattr(exporting, "_onnx", lambda *a: [out + 1 for out in run(*a)])
     with pytest.raises(RuntimeError, match="Nothing was written"):
-        dnzoo.export(model, tmp_path / "a.onnx")
+        dnzoo.export(model, tmp_path / "a.onnx", overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["a.onnx"]
     assert (tmp_path / "a.onnx").read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        ([np.zeros((1, 2))], r"shapes \[\[1, 2\]\], Keras of \[\[1, 3\]\]"),
+        ([np.zeros((1, 3)), np.zeros((1, 3))], "shapes"),
+        ([np.full((1, 3), np.nan)], "the runtime gives outputs that are not finite"),
+    ],
+)
+def test_what_can_not_be_compared_is_named(found, message):
+    with pytest.raises(RuntimeError, match=message):
+        exporting._difference(found, [np.ones((1, 3))])
+    with pytest.raises(RuntimeError, match="Keras gives outputs that are not finite"):
+        exporting._difference([np.ones((1, 3))], [np.full((1, 3), np.inf)])
 
 
 @pytest.mark.parametrize(

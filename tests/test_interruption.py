@@ -20,7 +20,8 @@ import time
 import numpy as np
 import pytest
 
-from dnzoo import files, training
+from dnzoo import storage, training
+from dnzoo.storage import temporary
 from tests.conftest import ROOT, slow
 
 KILLS = int(os.environ.get("DNZOO_KILLS", "10"))
@@ -71,7 +72,7 @@ def start():
 
 # What there is to see while a run does something: a pattern in its folder.
 MOMENTS = {
-    "preparing with TFDS": "data/fashion_scenes/*/incomplete.*",
+    "preparing with TFDS": "data/.fashion_scenes.*.partial/fashion_scenes/*/incomplete.*",
     "preparing arrays": "data/arrays/.*.partial*",
     "a checkpoint": "out/checkpoints/.last.npz.*",
     "a step": "out/checkpoints/last.npz",
@@ -139,7 +140,7 @@ def assert_same(straight, killed):
         for out in (straight, killed)
     ]
     assert metrics[0] == metrics[1]
-    assert not [path for path in killed.rglob(".*") if path.name not in (".lock",)]
+    assert {path.name for path in killed.rglob(".*")} == {".dnzoo"}
 
 
 ON_A_SMALL_DISK = """
@@ -196,7 +197,7 @@ def test_full_and_read_only_disks(start, tmp_path):
     ],
 )
 def test_errors_of_the_disk_say_what_to_do(error, message):
-    with pytest.raises((OSError, KeyError), match=message) as raised, files.writing("there"):
+    with pytest.raises((OSError, KeyError), match=message) as raised, storage.writing("there"):
         raise error
     assert getattr(raised.value, "errno", None) == getattr(
         error, "errno", errno.ENOSPC if "room" in message else None
@@ -205,8 +206,8 @@ def test_errors_of_the_disk_say_what_to_do(error, message):
 
 def test_a_folder_has_one_owner_until_it_dies(tmp_path):
     code = (
-        "import sys, time; from dnzoo import files\n"
-        "with files.owned(sys.argv[1]): print('mine', flush=True); time.sleep(60)"
+        "import sys, time; from dnzoo import storage\n"
+        "with storage.owned(sys.argv[1]): print('mine', flush=True); time.sleep(60)"
     )
     owner = subprocess.Popen(
         [sys.executable, "-c", code, tmp_path], cwd=ROOT, stdout=subprocess.PIPE, text=True
@@ -216,15 +217,16 @@ def test_a_folder_has_one_owner_until_it_dies(tmp_path):
         pytest.raises(
             BlockingIOError, match=rf"written by process {owner.pid} on .*another folder"
         ),
-        files.owned(tmp_path),
+        storage.owned(tmp_path),
     ):
         pass
-    (tmp_path / ".half.partial.npz").touch()
+    half = temporary.marked(tmp_path / "half.npz", temporary.PARTIAL)
+    half.touch()
     owner.kill()
     owner.wait()
-    with files.owned(tmp_path):
-        assert not (tmp_path / ".half.partial.npz").exists()
-    with files.owned(tmp_path):
+    with storage.owned(tmp_path):
+        assert not half.exists()
+    with storage.owned(tmp_path):
         pass
 
 

@@ -63,6 +63,11 @@ def test_evaluate(recipe):
         (["--config", "nowhere.json"], "error: --config nowhere.json can't be read"),
         (["--loss", "dize", "--smoke"], "error: loss must be cross_entropy"),
         (["--evaluate", "nobody"], "error: no model 'nobody' here"),
+        (["--out", "docs", "--data-dir", "nowhere"], "error: docs is not empty"),
+        (
+            ["--out", "nowhere", "--data-dir", "nowhere"],
+            "error: --out and --data-dir both name nowhere",
+        ),
     ],
 )
 def test_errors_are_one_line(recipe, arguments, message):
@@ -73,6 +78,7 @@ def test_errors_are_one_line(recipe, arguments, message):
     )
     assert done.returncode == 1
     assert message in done.stderr and "Traceback" not in done.stderr
+    assert not (ROOT / "nowhere").exists() and not (ROOT / "docs/.dnzoo").exists()
 
 
 def test_finetune(recipe):

@@ -12,7 +12,7 @@ import pytest
 
 from dnzoo import training, unet
 from dnzoo.tasks import Segmentation
-from dnzoo.training import Stage
+from dnzoo.training import Stage, state
 from tests.conftest import child, slow, weights
 
 
@@ -57,7 +57,7 @@ def finished(small_scenes, tmp_path_factory):
 def test_what_a_run_leaves(finished, capsys):
     out, metrics = finished
     assert {p.name for p in out.iterdir()} == {
-        ".lock", "config.json", "log.csv", "tensorboard", "checkpoints", "saved_model", "predictions.png", "report.html",
+        ".dnzoo", "config.json", "log.csv", "tensorboard", "checkpoints", "saved_model", "predictions.png", "report.html",
     }  # fmt: skip
     rows = list(csv.DictReader((out / "log.csv").open()))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
@@ -205,8 +205,10 @@ def test_a_damaged_checkpoint_is_named(small_scenes, tmp_path):
         run(small_scenes, tmp_path / "out", stop_at=5)
     last = tmp_path / "out/checkpoints/last.npz"
     last.write_bytes(last.read_bytes()[:1000])
-    with pytest.raises(ValueError, match=r"the checkpoint .*last.npz can't be used"):
+    with pytest.raises(FileExistsError, match=r"last.npz was not made .* or was changed since"):
         run(small_scenes, tmp_path / "out")
+    with pytest.raises(ValueError, match=r"the checkpoint .*last.npz can't be used"):
+        state.read_notes(last)
 
 
 def test_a_model_that_can_not_be_saved_is_refused_before_training(small_scenes, tmp_path):

@@ -95,9 +95,11 @@ def test_killed_and_started_again_comes_to_the_same_trials(tmp_path, tuner, coun
 
 
 def test_another_search_is_refused(tmp_path):
-    (tmp_path / "tune.json").write_text(
-        json.dumps({"tuner": "bayesian", "config": Config(epochs=9).stored()})
-    )
+    def setup(config):
+        raise OSError("no room")
+
+    with pytest.raises(OSError, match="no room"):
+        tune(Config(out=str(tmp_path), tune=2, epochs=9), setup, search_space)
     with pytest.raises(ValueError, match=r"another search \(epochs: 9 there, 2 now\)"):
         search(tmp_path, "bayesian", 2, tmp_path / "data")
 

@@ -10,7 +10,7 @@ import nets
 import numpy as np
 import tasks
 
-from dnzoo import analysis, drawing, files, training
+from dnzoo import analysis, drawing, storage, training
 
 POINTS = 10  # of a learning curve
 WARMUP = 50
@@ -235,5 +235,5 @@ def keep_samples(model, task, cell, folder):
         wanted["truth"] = truth
     for name, images in wanted.items():
         images = np.asarray(images, "float32")
-        with files.new_file(folder / f"{cell.task}-{name}.png") as path:
+        with storage.new_file(folder / f"{cell.task}-{name}.png", overwrite=True) as path:
             drawing.sheet(images, len(images), enlarge=1).save(path)

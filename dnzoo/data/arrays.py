@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dnzoo import files
+from dnzoo import storage
 
 IGNORE = 255
 
@@ -18,7 +18,7 @@ def cached(name, sources, data_dir, kinds=("images", "masks")):
         sources: {split: (count, source)}; a source yields tuples of arrays, one a kind, each with
             some more rows. The count, of tuples, may be None; it is only for the progress bar.
         data_dir: where it all lies.
-        kinds: names for the files.
+        kinds: names for the storage.
 
     Raises:
         OSError: when the disk is full or read-only.
@@ -26,9 +26,9 @@ def cached(name, sources, data_dir, kinds=("images", "masks")):
     """
     folder = Path(data_dir) / "arrays" / name
     if not folder.is_dir():
-        with files.owned(data_dir, wait=True):
+        with storage.owned(data_dir, wait=True):
             if not folder.is_dir():  # another process has made it meanwhile
-                with files.new_folder(folder) as partial:
+                with storage.new_folder(folder) as partial:
                     for split, (count, source) in sources.items():
                         _write(partial, split, count, source, kinds)
     return {

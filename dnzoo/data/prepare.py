@@ -2,12 +2,12 @@
 
 import contextlib
 import io
-import shutil
+import os
 import sys
 import threading
 from pathlib import Path
 
-from dnzoo import files
+from dnzoo import storage
 
 OFFLINE_SECONDS = 8
 
@@ -57,6 +57,7 @@ def _answers(url):
 
 
 def prepare(builder, data_dir):
+    """Let TFDS prepare a data set where it is not; it appears whole or not at all."""
     import tensorflow_datasets as tfds
     from rich import get_console
 
@@ -64,16 +65,18 @@ def prepare(builder, data_dir):
         return
     if not get_console().is_terminal:
         tfds.disable_progress_bar()
-    with files.owned(data_dir, wait=True), files.writing(data_dir):
-        if builder.is_prepared():  # another process has made it meanwhile
-            builder.info.read_from_directory(builder.data_path)
-            return
-        print(f"Preparing {builder.name} in {builder.data_path}.", file=sys.stderr)
-        for left in Path(builder.data_path).parent.glob("incomplete.*"):  # of a killed process
-            shutil.rmtree(left)
-        # TFDS speaks of a download even where it makes the data itself
-        with contextlib.redirect_stdout(io.StringIO()):
-            builder.download_and_prepare()
+    place = Path(builder.data_path)
+    with storage.owned(data_dir, wait=True), storage.writing(data_dir):
+        if not place.is_dir():  # another process may have made it meanwhile
+            print(f"Preparing {builder.name} in {place}.", file=sys.stderr)
+            with storage.scratch(Path(data_dir, builder.name)) as folder:
+                made = type(builder)(config=builder.builder_config, data_dir=str(folder))
+                # TFDS speaks of a download even where it makes the data itself
+                with contextlib.redirect_stdout(io.StringIO()):
+                    made.download_and_prepare(download_dir=str(Path(data_dir, "downloads")))
+                place.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(made.data_path, place)
+        builder.info.read_from_directory(str(place))
 
 
 def examples(builder, split):

@@ -67,7 +67,13 @@ class Task:
         return model.evaluate(data, verbose=0, return_dict=True, callbacks=list(callbacks))
 
     def end_epoch(self, model, out, epoch):
-        """Called after each epoch with the run's folder: a place for pictures of the progress."""
+        """Called after each epoch: a place for pictures of the progress.
+
+        Args:
+            model: as it is after the epoch.
+            out: the run's folder, a `dnzoo.storage.Owned`; `out.new_file(name)` gives a file in it.
+            epoch: number of the epoch, from 1.
+        """
 
     def progress(self, out):
-        """What `end_epoch` left, for the report: (Pillow image, caption), or None."""
+        """What `end_epoch` left in `out`, for the report: (Pillow image, caption), or None."""

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from dnzoo import drawing, files, saving
+from dnzoo import drawing, saving
 from dnzoo.metrics import FrechetDistance
 from dnzoo.tasks.base import Task
 
@@ -141,8 +141,7 @@ class Generation(Task):
 
     def end_epoch(self, model, out, epoch):
         """The pictures of the same latents after each epoch."""
-        file = out / f"samples/{epoch:04d}.png"
-        with files.new_file(file) as partial:
+        with out.new_file(f"samples/{epoch:04d}.png") as partial:
             drawing.sheet(model.generate(20, seed=0), 20, enlarge=1).save(partial)
 
     def progress(self, out):

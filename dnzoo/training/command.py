@@ -8,7 +8,8 @@ import os
 import sys
 from pathlib import Path
 
-from dnzoo.training.run import run
+from dnzoo import storage
+from dnzoo.training.run import EVALUATION, run
 
 
 def command(setup, config_class, description, search_space=None):
@@ -45,6 +46,10 @@ def call(main, config_class, description):
 
 
 def _train(setup, config, search_space):
+    if not config.evaluate:  # before data is prepared, which may take long
+        storage.refuse_filled(config.out, beside=(EVALUATION,))
+        if Path(config.out).resolve() == Path(config.data_dir).resolve():
+            raise ValueError(f"--out and --data-dir both name {config.out}: they must differ.")
     if config.tune:
         from dnzoo.training.tune import tune
 

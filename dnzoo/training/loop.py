@@ -2,13 +2,13 @@
 
 import csv
 import dataclasses
-import shutil
 import time
 
-from dnzoo import files, heads
+from dnzoo import heads
 from dnzoo.training import devices, state
 from dnzoo.training.progress import Steps, Stop
 
+LAST, BEST = "checkpoints/last.npz", "checkpoints/best.npz"
 CHECKPOINT_SECONDS = 60  # from one to the next: so much work is lost when a process is killed
 
 
@@ -36,17 +36,17 @@ class Notes:
 
 
 class Loop:
-    """Trains `model` on `task`; `out` gets checkpoints/, log.csv and tensorboard/.
+    """Trains `model` on `task`; `out`, a `storage.Owned`, gets checkpoints/, log.csv and tensorboard/.
 
-    Arguments are those of `training.run`, and the number of devices that share a batch. `train()`
-    returns the `Notes`.
+    The other arguments are those of `training.run`, and the number of devices that share a batch.
+    `train()` returns the `Notes`.
     """
 
     def __init__(self, config, task, model, out, replicas=1):
         self.config, self.task, self.model, self.out = config, task, model, out
         self.replicas = replicas
         self.stages = config.stages()
-        self.last, self.best = out / "checkpoints/last.npz", out / "checkpoints/best.npz"
+        self.last = out / LAST
         self.resumed = self.last.is_file()
         self.notes = Notes(**state.read_notes(self.last)) if self.resumed else Notes()
 
@@ -160,7 +160,7 @@ class Loop:
         self.task.end_epoch(self.model, self.out, number)
         if notes.best is None or score > notes.best:
             notes.best = score
-            state.save(self.best, {"epoch": number}, self.model)
+            state.save(self.out, BEST, {"epoch": number}, self.model)
         if time.monotonic() > self.kept + CHECKPOINT_SECONDS:
             self._keep()
         self._log(notes.history[-1:])
@@ -173,7 +173,7 @@ class Loop:
     def _keep(self, metrics=()):
         self.notes.seconds = time.monotonic() - self.started
         notes = dataclasses.asdict(self.notes)
-        state.save(self.last, notes, self.model, self.model.optimizer, metrics)
+        state.save(self.out, LAST, notes, self.model, self.model.optimizer, metrics)
         self.kept = time.monotonic()
 
     def _leave_if_wanted(self):
@@ -186,15 +186,20 @@ class Loop:
         from tensorboard.summary import Writer  # writes by itself, without TensorFlow
 
         # written anew from the history: a killed process may have left half of it
-        shutil.rmtree(self.out / "tensorboard", ignore_errors=True)
-        return Writer(str(self.out / "tensorboard"))
+        self.out.remove("tensorboard")
+        folder = self.out / "tensorboard"
+        there = set(folder.glob("*"))
+        writer = Writer(str(folder))
+        for path in set(folder.glob("*")) - there:
+            self.out.note(f"tensorboard/{path.name}")
+        return writer
 
     def _log(self, new_rows):
         if not new_rows:
             return
         history = self.notes.history
         with (
-            files.new_file(self.out / "log.csv") as partial,
+            self.out.new_file("log.csv") as partial,
             open(partial, "w", newline="", encoding="utf-8") as file,
         ):
             rows = csv.DictWriter(file, fieldnames=list(history[-1]))

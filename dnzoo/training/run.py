@@ -7,11 +7,15 @@ from pathlib import Path
 
 import keras
 
-from dnzoo import files, heads, saving
+from dnzoo import heads, saving, storage
 from dnzoo.training import devices, report, state
 from dnzoo.training.config import difference
 from dnzoo.training.environment import environment
-from dnzoo.training.loop import Loop
+from dnzoo.training.loop import BEST, LAST, Loop
+
+EVALUATION = "evaluation.json"
+# what a finished run has, in the order in which it appears
+RESULTS = ("saved_model", "predictions.png", "report.html")
 
 
 def run(config, task, build):
@@ -33,6 +37,8 @@ def run(config, task, build):
     Raises:
         ValueError: when `config.out` holds a run with another config, or `config.resume` forbids,
             or the devices can't be had.
+        FileExistsError: when `config.out` is not empty and no run of dnzoo's, or something that this
+            run did not make has the name of one of its files. Nothing is ever replaced then.
         BlockingIOError: when another process trains into `config.out`.
         OSError: when the disk is full or read-only; the next start goes on.
         FloatingPointError: when the loss is no number any more.
@@ -40,10 +46,9 @@ def run(config, task, build):
     """
     if config.evaluate:
         return evaluate(config, task)
-    out = Path(config.out)
-    if config.resume == "must" and not _is_begun(out):
-        raise ValueError(f"--resume must, but {out} holds no run.")
-    with files.owned(out):
+    if config.resume == "must" and not (Path(config.out) / "config.json").is_file():
+        raise ValueError(f"--resume must, but {config.out} holds no run.")
+    with storage.owned(config.out, alone=True, beside=(EVALUATION,)) as out:
         if not _prepare(out, config):
             print(f"{out} holds this run already, finished. {_places(out)}")
             return None
@@ -52,7 +57,7 @@ def run(config, task, build):
 
 
 def train(config, task, build, out):
-    """The trained model and the `Notes` of its training; `out` gets what `Loop` says."""
+    """The trained model and the `Notes` of its training; `out`, a `storage.Owned`, as for `Loop`."""
     policy = keras.config.dtype_policy()
     with devices.distributed(config.distribute, task.train.batch_size) as replicas:
         try:
@@ -72,37 +77,71 @@ def evaluate(config, task):
     model = saving.load(config.evaluate)
     metrics = task.evaluate(model)
     report.print_metrics(metrics)
-    path = Path(config.out) / "evaluation.json"
-    files.write_json(path, {"model": config.evaluate, "data": config.data, "metrics": metrics})
+    path = Path(config.out) / EVALUATION
+    result = {"model": config.evaluate, "data": config.data, "metrics": metrics}
+    storage.write_json(path, result, lambda path, partial=None: _refuse_other(path, result))
     print(f"JSON: {path}")
     return metrics
 
 
-def _is_begun(out):
-    return (out / "checkpoints/last.npz").is_file()
+def _refuse_other(path, result):
+    """Raise FileExistsError where a file is no evaluation of the same model on the same data."""
+    if path.is_file():
+        try:
+            found = json.loads(path.read_text("utf-8"))
+        except ValueError:
+            found = None
+        keys = ("model", "data")
+        same = isinstance(found, dict) and set(found) == set(result)
+        if not same or any(found[key] != result[key] for key in keys):
+            raise FileExistsError(f"{path} holds something else: use another --out.")
 
 
 def _prepare(out, config):
-    """Whether there is anything to do in `out`; raises where it is taken."""
+    """Whether there is anything to do in `out`; raises where another run is there, or something else."""
+    begun, results = (out / LAST).is_file(), [name for name in RESULTS if (out / name).exists()]
     file = out / "config.json"
-    if not _is_begun(out):
-        files.write_json(file, config.stored())
+    if not file.is_file():
+        others = out.others(EVALUATION)
+        if others:
+            raise ValueError(
+                f"{out} holds {', '.join(others)} without a config.json; use another --out."
+            )
+        out.write_json("config.json", config.stored())
         return True
     if config.resume == "never":
         raise ValueError(f"--resume never, but {out} holds a run; use another --out.")
-    if not file.is_file():
-        raise ValueError(f"{out} holds checkpoints without a config.json; use another --out.")
-    different = difference(json.loads(file.read_text("utf-8")), config)
+    different = difference(_stored(file), config)
     if different:
         raise ValueError(
             f"{out} holds a run with another config ({'; '.join(different)}); use another --out."
         )
-    return not (out / "report.html").is_file()
+    if len(results) == len(RESULTS) and out.made(RESULTS[-1]):
+        return False
+    if results and not begun:
+        lacking = ", ".join(name for name in RESULTS if name not in results)
+        raise ValueError(
+            f"{out} holds results of this run, but {lacking} is missing and so is {LAST}, to make it "
+            "again from; use another --out."
+        )
+    out.check(*RESULTS, "log.csv", LAST, BEST)
+    return True
+
+
+def _stored(file):
+    """The values of a config.json."""
+    try:
+        values = json.loads(file.read_text("utf-8"))
+        if not isinstance(values, dict):
+            raise ValueError("it holds no settings")
+    except ValueError as error:
+        raise ValueError(f"{file} can't be read ({error}); use another --out.") from error
+    return values
 
 
 def _finish(config, task, model, out, notes):
     """Test the best weights as they are published, in float32; save them; write the report."""
-    best = out / "checkpoints/best.npz"
+    best = out / BEST
     state.restore(best, model)
     if any(stage.only_head for stage in config.stages()):
         heads.train_all(model)
@@ -117,17 +156,17 @@ def _finish(config, task, model, out, notes):
         "training time": f"{notes.seconds / 60:.1f} minutes",
         **environment(),
     }
-    saving.save(
-        model,
-        out / "saved_model",
-        name=f"{model.name}_{task.name}",
-        metrics=metrics,
-        provenance=provenance,
-        overwrite=True,
-        **task.published,
-    )
+    with out.new_folder("saved_model") as partial:
+        saving.write(
+            model,
+            partial,
+            name=f"{model.name}_{task.name}",
+            metrics=metrics,
+            provenance=provenance,
+            **task.published,
+        )
     picture = task.pictures(model)
-    with files.new_file(out / "predictions.png") as partial:
+    with out.new_file("predictions.png") as partial:
         picture.save(partial)
     page = report.html(
         f"{model.name} on {task.name}",
@@ -139,7 +178,7 @@ def _finish(config, task, model, out, notes):
         picture,
         task.progress(out),
     )
-    with files.new_file(out / "report.html") as partial:
+    with out.new_file("report.html") as partial:
         partial.write_text(page, "utf-8")
     report.print_metrics(metrics)
     print(_places(out))

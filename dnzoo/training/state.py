@@ -10,11 +10,9 @@ import json
 import keras
 import numpy as np
 
-from dnzoo import files
 
-
-def save(path, notes, model, optimizer=None, metrics=()):
-    """Write all variables and `notes`, which JSON must hold; whole or not at all."""
+def save(out, name, notes, model, optimizer=None, metrics=()):
+    """Write all variables and `notes`, which JSON must hold, to a file in the run's folder."""
     kinds = {
         "model": model.variables,
         "optimizer": () if optimizer is None else optimizer.variables,
@@ -25,7 +23,7 @@ def save(path, notes, model, optimizer=None, metrics=()):
         for kind, variables in kinds.items()
         for i, variable in enumerate(variables)
     }
-    with files.new_file(path) as partial, open(partial, "wb") as file:
+    with out.new_file(name) as partial, open(partial, "wb") as file:
         np.savez(file, notes=np.array(json.dumps(notes)), **arrays)
 
 

@@ -9,13 +9,11 @@ are not trained again, and one that was interrupted goes on from its checkpoint.
 import csv
 import dataclasses
 import json
-import shutil
 import tempfile
-from pathlib import Path
 
 import keras
 
-from dnzoo import files
+from dnzoo import storage
 from dnzoo.training.config import difference
 from dnzoo.training.run import train
 from dnzoo.training.tune_report import picture, print_table
@@ -42,12 +40,12 @@ def tune(config, setup, search_space):
     Raises:
         ImportError: when keras-tuner is missing; the message names the extra.
         ValueError: when the recipe has no search space, or `config.out` holds another search.
+        FileExistsError: when `config.out` is not empty and no search of dnzoo's.
     """
     keras_tuner = _keras_tuner()
     if search_space is None:
         raise ValueError("--tune: this recipe declares no search space.")
-    out = Path(config.out)
-    with files.owned(out), tempfile.TemporaryDirectory() as scratch:
+    with storage.owned(config.out, alone=True) as out, tempfile.TemporaryDirectory() as scratch:
         _claim(out, config)
         rows, errors = [], []
 
@@ -59,7 +57,7 @@ def tune(config, setup, search_space):
                     errors.append(error)
                     raise keras_tuner.errors.FatalRuntimeError(str(error)) from error
                 rows.append(row)
-                _write_table(out / "trials.csv", rows)
+                _write_table(out, rows)
                 print_table(rows[-1:])
                 if row["score"] is None:
                     raise keras_tuner.errors.FailedTrialError("the loss was no number")
@@ -104,8 +102,12 @@ def _claim(out, config):
     if config.tuner == "hyperband":  # a Bayesian search may be made longer
         mine["tune"] = config.tune
     if not file.is_file():
-        files.write_json(file, mine)
+        others = out.others()
+        if others:
+            raise ValueError(f"{out} holds {', '.join(others)} and no search; use another --out.")
+        out.write_json("tune.json", mine)
         return
+    out.check("trials.csv", "trials.png", BEST)
     stored = json.loads(file.read_text("utf-8"))
     different = difference(stored["config"], config)
     different += [
@@ -121,37 +123,43 @@ def _trial(config, setup, search_space, hyperparameters, rows, out):
     if config.tuner == "hyperband":
         values = {**values, "epochs": hyperparameters.values["tuner/epochs"]}
     number = len(rows) + 1
-    folder = out / f"trials/{number:03d}"
-    result = folder / "result.json"
-    if result.is_file():
-        row = json.loads(result.read_text("utf-8"))
-        if row["values"] != json.loads(json.dumps(values)):
-            raise ValueError(
-                f"{folder} was made with other versions of keras-tuner or scikit-learn, which now "
-                f"propose {values} for trial {number}; use another --out."
-            )
-        return row
-    settings = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
-    trial = dataclasses.replace(config, **settings, patience=config.patience or PATIENCE)
-    task, build = setup(trial)
-    keras.utils.clear_session()
-    try:
-        with files.owned(folder):  # removes what a killed process left half written
+    with storage.owned(out / f"trials/{number:03d}", alone=True) as folder:
+        if folder.holds("result.json"):
+            return _result(folder, number, values)
+        settings = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+        trial = dataclasses.replace(config, **settings, patience=config.patience or PATIENCE)
+        task, build = setup(trial)
+        keras.utils.clear_session()
+        try:
             _, notes = train(trial, task, build, folder)
-        ended = {"score": notes.best, "epochs": len(notes.history), "seconds": notes.seconds}
-    except FloatingPointError as error:
-        print(error)
-        ended = {"score": None, "epochs": None, "seconds": None}
-    row = {"trial": number, "values": values, **ended}
-    files.write_json(folder / "config.json", trial.stored())
-    files.write_json(result, row)
-    for name in ("checkpoints", "tensorboard"):
-        shutil.rmtree(folder / name, ignore_errors=True)
+            ended = {"score": notes.best, "epochs": len(notes.history), "seconds": notes.seconds}
+        except FloatingPointError as error:
+            print(error)
+            ended = {"score": None, "epochs": None, "seconds": None}
+        row = {"trial": number, "values": values, **ended}
+        folder.write_json("config.json", trial.stored())
+        folder.write_json("result.json", row)
+        for name in ("checkpoints", "tensorboard"):
+            folder.remove(name)
+        return row
+
+
+def _result(folder, number, values):
+    """The row of a trial that has ended before."""
+    row = json.loads((folder / "result.json").read_text("utf-8"))
+    if row["values"] != json.loads(json.dumps(values)):
+        raise ValueError(
+            f"{folder} was made with other versions of keras-tuner or scikit-learn, which now "
+            f"propose {values} for trial {number}; use another --out."
+        )
     return row
 
 
-def _write_table(path, rows):
-    with files.new_file(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
+def _write_table(out, rows):
+    with (
+        out.new_file("trials.csv") as partial,
+        open(partial, "w", newline="", encoding="utf-8") as file,
+    ):
         columns = ["trial", "score", "epochs", "seconds", *rows[0]["values"]]
         writer = csv.DictWriter(file, fieldnames=list(dict.fromkeys(columns)))
         writer.writeheader()
@@ -168,8 +176,8 @@ def _finish(config, out, rows):
     values = {**best["values"]}
     if config.tuner == "hyperband":
         values["epochs"] = config.tune
-    files.write_json(out / BEST, {**config.stored(), **values})
-    with files.new_file(out / "trials.png") as partial:
+    out.write_json(BEST, {**config.stored(), **values})
+    with out.new_file("trials.png") as partial:
         picture(rows, f"{config.data}, {len(rows)} trials, {config.tuner}").savefig(
             partial, dpi=110
         )

@@ -1,0 +1,18 @@
+"""What lies on disk: outputs that appear whole or not at all, folders with one owner."""
+
+from dnzoo.storage.disk import writing
+from dnzoo.storage.folder import LITTER, Owned, owned, refuse_filled
+from dnzoo.storage.whole import new_file, new_folder, refuse_existing, scratch, write_json
+
+__all__ = [
+    "LITTER",
+    "Owned",
+    "new_file",
+    "new_folder",
+    "owned",
+    "refuse_existing",
+    "refuse_filled",
+    "scratch",
+    "write_json",
+    "writing",
+]

@@ -1,0 +1,40 @@
+"""Errors of a full or read-only disk, with what to do about them."""
+
+import contextlib
+import errno
+import os
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+NO_RIGHT = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+@contextlib.contextmanager
+def writing(path):
+    """Errors of a full or read-only disk, and TensorFlow's own, say what to do about `path`.
+
+    Raises:
+        OSError: with the same `errno`, where there is one.
+    """
+    try:
+        yield
+    except Exception as error:
+        number = getattr(error, "errno", None)
+        if number is None:  # TensorFlow and TFDS only say it in words
+            said = str(error)
+            number = next((n for n in NO_ROOM + NO_RIGHT if os.strerror(n) in said), None)
+        if number in NO_ROOM + NO_RIGHT:
+            raise _explained(number, path) from error
+        if type(error).__module__.startswith("tensorflow.python"):
+            raise OSError(f"TensorFlow could not write {path}: {error}") from error
+        raise
+
+
+def _explained(number, path):
+    what = f"{path} can't be written ({os.strerror(number)}). What was written before is kept. "
+    if number in NO_ROOM:
+        what += "Make room, and the same command goes on."
+    else:
+        what += "Make the folder writable, and the same command goes on; or choose another."
+    explained = OSError(what)
+    explained.errno = number
+    return explained
