@@ -21,7 +21,11 @@ EXTRAS = {
 }
 
 # where modules were before: `from dnzoo import files` goes on working
-MOVED = {"files": "dnzoo.storage.folder"}
+MOVED = {
+    "files": "dnzoo.storage.folder",
+    "image_files": "dnzoo.imaging.reading",
+    "drawing": "dnzoo.imaging.drawing",
+}
 
 _load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dnzoo import drawing, heads, image_files, inference, storage
+from dnzoo import heads, inference, storage
+from dnzoo.imaging import drawing, reading
 
 
 def kind(model):
@@ -65,12 +66,10 @@ def predict_files(model, source, out, palette=None, boxes=None, count=64, seed=0
         raise ValueError(f"{model.name} needs an image, or a folder of them.")
     if boxes is not None and action != "mask":
         raise ValueError(f"boxes are for models that mask objects; {model.name} does not.")
-    stems = _stems(image_files.find(source), out, _endings(action, model), overwrite)
+    stems = _stems(reading.find(source), out, _endings(action, model), overwrite)
     written = []
     for path, stem in stems.items():
-        image = image_files.read(
-            path, 3 if action in ("enlarge", "mask") else model.input_shape[-1]
-        )
+        image = reading.read(path, 3 if action in ("enlarge", "mask") else model.input_shape[-1])
         if isinstance(image, np.memmap) and action != "mask":
             written.append(_map(action, model, image, stem, palette, overwrite))
             continue
@@ -136,13 +135,13 @@ def _map(action, model, image, stem, palette, overwrite):
     if action == "segment":
         path = _result(stem, "mask", "tif")
         with storage.new_file(path, overwrite) as partial:
-            out = image_files.create(partial, image.shape[:2], _colours(model, palette))
+            out = reading.create(partial, image.shape[:2], _colours(model, palette))
             inference.predict(model, image, out=out, finish=_classes(model)).flush()
         return path
     factor = inference.scale(model)
     path = _result(stem, f"x{factor}", "tif")
     with storage.new_file(path, overwrite) as partial:
-        out = image_files.create(partial, (*(factor * n for n in image.shape[:2]), 3))
+        out = reading.create(partial, (*(factor * n for n in image.shape[:2]), 3))
         inference.upscale(model, image, out=out).flush()
     return path
 

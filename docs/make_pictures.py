@@ -12,8 +12,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 import dnzoo
-from dnzoo import drawing, heads, inference, pretrained, storage
+from dnzoo import heads, inference, pretrained, storage
 from dnzoo.data.photographs import cut, resize, test_photographs
+from dnzoo.imaging import drawing
 
 HERE = Path(__file__).parent / "images"
 NAMES = ("chelsea", "coffee", "astronaut", "rocket")

@@ -10,7 +10,6 @@ from PIL import Image
 from dnzoo import (
     edsr,
     espcn,
-    image_files,
     inference,
     predict,
     prediction,
@@ -22,6 +21,7 @@ from dnzoo.__main__ import main as command_line
 from dnzoo.analysis.graph import trace
 from dnzoo.analysis.kinds import ATOMS
 from dnzoo.analysis.memory import prediction_memory
+from dnzoo.imaging import reading
 from tests.conftest import child
 
 
@@ -116,7 +116,7 @@ def test_files_larger_than_memory(model, saved, tmp_path, monkeypatch):
     """A tiled, compressed TIFF is read from disk, and the result written there."""
     import tifffile
 
-    monkeypatch.setattr(image_files, "LARGE", 1000)
+    monkeypatch.setattr(reading, "LARGE", 1000)
     image, source = photograph(100, 90), tmp_path / "large.tif"
     tifffile.imwrite(source, image, tile=(32, 32), compression="deflate")
     monkeypatch.setattr(tiling, "MEMORY", 2**18)
@@ -138,12 +138,12 @@ def test_too_large_to_decode(tmp_path, monkeypatch):
     Image.fromarray(photograph(40, 40)).save(tmp_path / "a.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(ValueError, match=r"a.png is too large to decode at once: make it a TIFF"):
-        image_files.read(tmp_path / "a.png", 3)
+        reading.read(tmp_path / "a.png", 3)
 
 
 def test_a_missing_extra_is_named(tmp_path, monkeypatch, capsys):
     Image.fromarray(photograph(40, 40)).save(tmp_path / "a.tif")
-    monkeypatch.setattr(image_files, "LARGE", 1000)
+    monkeypatch.setattr(reading, "LARGE", 1000)
     monkeypatch.setitem(sys.modules, "tifffile", None)
     arguments = ["dnzoo", "predict", "unet_fashion_scenes", str(tmp_path / "a.tif")]
     monkeypatch.setattr(sys, "argv", [*arguments, "--out", str(tmp_path / "out")])
@@ -151,7 +151,7 @@ def test_a_missing_extra_is_named(tmp_path, monkeypatch, capsys):
         command_line()
     assert 'pip install "dnzoo[tiff]"' in capsys.readouterr().err.splitlines()[-1]
     with pytest.raises(ImportError, match=r'pip install "dnzoo\[tiff\]"'):
-        image_files.read(tmp_path / "a.tif", 3)
+        reading.read(tmp_path / "a.tif", 3)
 
 
 def test_wrong_shape(model):

@@ -10,7 +10,8 @@ import nets
 import numpy as np
 import tasks
 
-from dnzoo import analysis, drawing, storage, training
+from dnzoo import analysis, storage, training
+from dnzoo.imaging import drawing
 
 POINTS = 10  # of a learning curve
 WARMUP = 50

@@ -10,7 +10,7 @@ from PIL import Image
 from dnzoo import inference, losses, metrics
 from dnzoo import tasks as kinds
 from dnzoo.data import photographs, pictures, segmentation
-from dnzoo.drawing import paletted
+from dnzoo.imaging.drawing import paletted
 from dnzoo.metrics import similarity
 
 LOSSES = {"mse": "mse", "l1": "mae", "ssim": losses.StructuralSimilarity}

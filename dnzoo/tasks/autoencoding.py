@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from dnzoo import drawing
+from dnzoo.imaging import drawing
 from dnzoo.models.vae import ACTIVE
 from dnzoo.tasks.base import Task
 

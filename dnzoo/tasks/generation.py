@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 
-from dnzoo import drawing, saving
+from dnzoo import saving
+from dnzoo.imaging import drawing
 from dnzoo.metrics import FrechetDistance
 from dnzoo.tasks.base import Task
 

@@ -3,10 +3,11 @@
 import keras
 import numpy as np
 
-from dnzoo import drawing, inference, losses
+from dnzoo import inference, losses
 from dnzoo.data.arrays import IGNORE
 from dnzoo.data.augmentation import augment
 from dnzoo.data.segmentation import palette
+from dnzoo.imaging import drawing
 from dnzoo.metrics import MaskAP
 from dnzoo.tasks.base import Task
 
