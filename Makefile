@@ -55,7 +55,7 @@ package: $(INSTALLED)
 	@sh tests/package.sh "$(PYTHON)" $(OLDEST_KERAS)
 
 index: $(INSTALLED)
-	@$(PYTHON) -c "from dnzoo import pretrained; pretrained.write_index()"
+	@$(PYTHON) -c "from dnzoo.storage import pretrained; pretrained.write_index()"
 
 clean:
 	@if [ -e $(VENV) ] && [ ! -e $(VENV)/.made-by-make ]; then \

@@ -4,7 +4,7 @@ import shlex
 import subprocess
 import sys
 
-from dnzoo import pretrained
+from dnzoo.storage import pretrained
 
 
 def run(recipe, switches, out):

@@ -8,7 +8,7 @@ import dataclasses
 import table
 import tyro
 
-from dnzoo import pretrained
+from dnzoo.storage import pretrained
 
 KEYS = (
     *("data", "protocol", "seed", "best epoch", "training time", "date", "device", "versions"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import tyro
 
 import dnzoo
-from dnzoo import pretrained
+from dnzoo.storage import pretrained
 
 
 def names():

@@ -11,9 +11,9 @@ import table
 import tyro
 
 import dnzoo
-from dnzoo import pretrained
 from dnzoo.analysis import complexity
 from dnzoo.data import segmentation
+from dnzoo.storage import pretrained
 from dnzoo.tasks import Segmentation
 from dnzoo.training import Config
 from dnzoo.training.environment import environment

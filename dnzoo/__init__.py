@@ -25,6 +25,7 @@ MOVED = {
     "files": "dnzoo.storage.folder",
     "image_files": "dnzoo.imaging.reading",
     "drawing": "dnzoo.imaging.drawing",
+    "pretrained": "dnzoo.storage.pretrained",
 }
 
 _load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -23,8 +23,8 @@ from .models.mask_head import mask_branch as mask_branch
 from .models.mask_head import mask_head as mask_head
 from .models.unet import unet as unet
 from .models.vae import vae as vae
-from .pretrained import list_pretrained as list_pretrained
 from .saving import load as load
 from .saving import save as save
+from .storage.pretrained import list_pretrained as list_pretrained
 
 __version__: str

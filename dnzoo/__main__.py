@@ -17,8 +17,8 @@ class List:
         """Print two tables."""
         import rich.table
 
-        from dnzoo import pretrained
         from dnzoo.models import list_models
+        from dnzoo.storage import pretrained
 
         models = rich.table.Table("model", box=rich.box.SIMPLE)
         for name in list_models(self.pattern):
@@ -56,7 +56,8 @@ class Predict:
 
     def run(self):
         """Write the pictures and name them."""
-        from dnzoo import prediction, pretrained, saving
+        from dnzoo import prediction, saving
+        from dnzoo.storage import pretrained
 
         model = saving.load(self.model)
         palette = pretrained.read_meta(pretrained.find(self.model))["palette"]

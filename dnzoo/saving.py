@@ -24,7 +24,7 @@ import numpy as np
 
 from dnzoo import card, heads, storage
 from dnzoo.allowed import check_classes
-from dnzoo.pretrained import (
+from dnzoo.storage.pretrained import (
     EXTRA,
     FORMAT,
     VARIABLES,

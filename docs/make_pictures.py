@@ -12,9 +12,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 import dnzoo
-from dnzoo import heads, inference, pretrained, storage
+from dnzoo import heads, inference, storage
 from dnzoo.data.photographs import cut, resize, test_photographs
 from dnzoo.imaging import drawing
+from dnzoo.storage import pretrained
 
 HERE = Path(__file__).parent / "images"
 NAMES = ("chelsea", "coffee", "astronaut", "rocket")

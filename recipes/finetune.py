@@ -16,9 +16,10 @@ import dataclasses
 import keras
 
 import dnzoo
-from dnzoo import inference, prediction, pretrained, training
+from dnzoo import inference, prediction, training
 from dnzoo.data import instances, photographs, pictures, segmentation
 from dnzoo.models import VAE, new_head
+from dnzoo.storage import pretrained
 from dnzoo.tasks import Autoencoding, Generation, InstanceMasks, Segmentation, SuperResolution
 from dnzoo.training import Stage
 

@@ -142,7 +142,7 @@ def test_pretrained_are_served_without_keras(tmp_path, name):
     parts = dnzoo.saving.served(model)
     inputs = list(exporting._sample(parts["serve"]).values())
     np.savez(tmp_path / "in.npz", *inputs)
-    folder = dnzoo.pretrained.find(name)
+    folder = dnzoo.storage.pretrained.find(name)
     child(SERVE, folder, tmp_path / "in.npz", tmp_path / "out.npz", cwd=tmp_path)
     expected = parts["serve"](inputs if len(inputs) > 1 else inputs[0])
     expected = expected if isinstance(expected, dict) else {"only": expected}

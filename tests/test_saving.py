@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 
 import dnzoo
-from dnzoo import pretrained, saving, unet
+from dnzoo import saving, unet
+from dnzoo.storage import pretrained
 from tests.conftest import child
 from tests.models.test_unet import small_encoder
 

@@ -2,8 +2,8 @@
 
 import keras
 
-from dnzoo import pretrained
 from dnzoo.layers import BatchNormalization, Preprocessing
+from dnzoo.storage import pretrained
 
 PRETRAINED = "efficientnet_lite0_imagenet"
 # repeats, kernel, stride, expansion, channels of each stage

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_sample_image
 
-from dnzoo import load, pretrained, unet
+from dnzoo import load, unet
 from dnzoo.models.efficientnet_lite import PRETRAINED, efficientnet_lite0
 from dnzoo.models.encoders import build
+from dnzoo.storage import pretrained
 
 
 def test_parameters():

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from dnzoo import storage
+from dnzoo.storage.whole import write_json
 
 FORMAT = 1
 EXTRA = "assets.extra/dnzoo.json"
 VARIABLES = "variables/variables.data-00000-of-00001"
 INDEX = Path(__file__).with_name("pretrained.json")
-CHECKOUT = Path(__file__).parents[1] / "saved_models"
+CHECKOUT = Path(__file__).parents[2] / "saved_models"
 
 
 def list_pretrained(pattern: str = "*") -> list[str]:
@@ -112,7 +112,7 @@ def write_index():
         folder = meta.parents[1]
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         index[folder.name] = {"sha256": sha256(meta), "size": size}
-    storage.write_json(INDEX, index, overwrite=True)
+    write_json(INDEX, index, overwrite=True)
 
 
 def _homes():
