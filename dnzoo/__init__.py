@@ -26,6 +26,8 @@ MOVED = {
     "image_files": "dnzoo.imaging.reading",
     "drawing": "dnzoo.imaging.drawing",
     "pretrained": "dnzoo.storage.pretrained",
+    "allowed": "dnzoo.saving.allowed",
+    "card": "dnzoo.saving.card",
 }
 
 _load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -8,7 +8,8 @@ The weights and the graph stay as the run left them. `make index` follows.
 from pathlib import Path
 
 import dnzoo
-from dnzoo import card, storage, saving
+from dnzoo import storage, saving
+from dnzoo.saving import card
 from dnzoo.storage import pretrained
 
 HERE = Path(__file__).parent

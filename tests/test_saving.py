@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 
 import dnzoo
-from dnzoo import saving, unet
+from dnzoo import unet
+from dnzoo.saving import saved_model
 from dnzoo.storage import pretrained
 from tests.conftest import child
 from tests.models.test_unet import small_encoder
@@ -151,8 +152,10 @@ def test_a_failure_leaves_nothing(model, tmp_path, monkeypatch):
 
 
 DAMAGES = [
-    *((file, damage) for file in saving.CHECKED for damage in ("cut", "gone", "changed")),
-    *((saving.EXTRA, damage) for damage in ("cut", "gone")),  # a changed one: test_names_and_places
+    *((file, damage) for file in saved_model.CHECKED for damage in ("cut", "gone", "changed")),
+    *(
+        (saved_model.EXTRA, damage) for damage in ("cut", "gone")
+    ),  # a changed one: test_names_and_places
 ]
 
 

@@ -22,8 +22,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from dnzoo import card, heads, storage
-from dnzoo.allowed import check_classes
+from dnzoo import heads, storage
+from dnzoo.saving import card
+from dnzoo.saving.allowed import check_classes
 from dnzoo.storage.pretrained import (
     EXTRA,
     FORMAT,
@@ -286,11 +287,11 @@ def _serving_function(model):
 
 
 def _write_in_child(handed, folder):
-    package = str(Path(__file__).parents[1])
+    package = str(Path(__file__).parents[2])
     paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
     env = {**os.environ, "KERAS_BACKEND": "tensorflow", "PYTHONPATH": os.pathsep.join(paths)}
     env["CUDA_VISIBLE_DEVICES"] = ""  # the parent holds the accelerator
-    command = [sys.executable, "-m", "dnzoo.saving", handed, str(folder)]
+    command = [sys.executable, "-m", "dnzoo.saving.saved_model", handed, str(folder)]
     child = subprocess.run(command, env=env, capture_output=True, text=True)
     if child.returncode:
         last = (child.stderr.strip().splitlines() or ["no message"])[-1]
