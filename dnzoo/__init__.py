@@ -28,6 +28,9 @@ MOVED = {
     "pretrained": "dnzoo.storage.pretrained",
     "allowed": "dnzoo.saving.allowed",
     "card": "dnzoo.saving.card",
+    "deploying": "dnzoo.deployment.folding",
+    "phases": "dnzoo.deployment.polyphase",
+    "exporting": "dnzoo.deployment.formats",
 }
 
 _load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

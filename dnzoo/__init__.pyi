@@ -6,8 +6,8 @@ from . import losses as losses
 from . import metrics as metrics
 from . import models as models
 from . import training as training
-from .deploying import deploy as deploy
-from .exporting import export as export
+from .deployment.folding import deploy as deploy
+from .deployment.formats import export as export
 from .inference import predict as predict
 from .models import create_model as create_model
 from .models import list_models as list_models

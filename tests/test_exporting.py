@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import dnzoo
-from dnzoo import exporting, models, phases
+from dnzoo import models
+from dnzoo.deployment import formats, polyphase
 from tests.conftest import child, slow
 from tests.models import test_fcn, test_unet
 
@@ -47,7 +48,7 @@ def test_transposed_convolutions_by_phases(kernel, stride):
             4, kernel, stride, padding, extra, activation="relu", bias_initializer="normal"
         )
         model = keras.Model(image, layer(image))
-        changed = phases.without_transposed(model)
+        changed = polyphase.without_transposed(model)
         assert not any(isinstance(found, type(layer)) for found in changed.layers)
         found, expected = (keras.ops.convert_to_numpy(net(x)) for net in (changed, model))
         assert np.allclose(found, expected, atol=1e-5)
@@ -77,8 +78,8 @@ def test_the_decoder_alone(tmp_path):
 def test_what_differs_is_not_written(tmp_path, monkeypatch):
     model = MODELS["espcn"]()
     (tmp_path / "a.onnx").write_text("old")
-    run = exporting._onnx
-    monkeypatch.setattr(exporting, "_onnx", lambda *a: [out + 1 for out in run(*a)])
+    run = formats._onnx
+    monkeypatch.setattr(formats, "_onnx", lambda *a: [out + 1 for out in run(*a)])
     with pytest.raises(RuntimeError, match="Nothing was written"):
         dnzoo.export(model, tmp_path / "a.onnx", overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["a.onnx"]
@@ -95,9 +96,9 @@ def test_what_differs_is_not_written(tmp_path, monkeypatch):
 )
 def test_what_can_not_be_compared_is_named(found, message):
     with pytest.raises(RuntimeError, match=message):
-        exporting._difference(found, [np.ones((1, 3))])
+        formats._difference(found, [np.ones((1, 3))])
     with pytest.raises(RuntimeError, match="Keras gives outputs that are not finite"):
-        exporting._difference([np.ones((1, 3))], [np.full((1, 3), np.inf)])
+        formats._difference([np.ones((1, 3))], [np.full((1, 3), np.inf)])
 
 
 @pytest.mark.parametrize(
@@ -140,7 +141,7 @@ def test_pretrained_are_served_without_keras(tmp_path, name):
     """By a program that can import neither Keras nor dnzoo; exports: benchmarks/exports.py."""
     model = dnzoo.load(name)
     parts = dnzoo.saving.served(model)
-    inputs = list(exporting._sample(parts["serve"]).values())
+    inputs = list(formats._sample(parts["serve"]).values())
     np.savez(tmp_path / "in.npz", *inputs)
     folder = dnzoo.storage.pretrained.find(name)
     child(SERVE, folder, tmp_path / "in.npz", tmp_path / "out.npz", cwd=tmp_path)

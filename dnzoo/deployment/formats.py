@@ -7,7 +7,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from dnzoo import deploying, phases, saving, storage
+from dnzoo import saving, storage
+from dnzoo.deployment import folding, polyphase
 
 FILES = {"onnx": (".onnx",), "litert": (".tflite",), "openvino": (".xml", ".bin")}
 ENDINGS = {"onnx": ".onnx", "litert": ".tflite", "openvino": ".xml"}
@@ -90,9 +91,9 @@ def _export(model, path, format, weights):
     given = list(inputs.values())
     expected = _flat(model(given if len(given) > 1 else given[0]))
     try:
-        deployed = deploying.deploy(model, "float32")
+        deployed = folding.deploy(model, "float32")
         if format == "litert":  # which has no fast kernel for them
-            deployed = phases.without_transposed(deployed)
+            deployed = polyphase.without_transposed(deployed)
         deployed(given if len(given) > 1 else given[0])  # Keras exports what was called
         _convert(deployed, path, format, weights)
         run = {"onnx": _onnx, "litert": _litert, "openvino": _openvino}[format]
