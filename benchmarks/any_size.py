@@ -21,7 +21,8 @@ import table
 import tyro
 
 import dnzoo
-from dnzoo import inference, tiling
+from dnzoo import inference
+from dnzoo.inference import tiling
 from dnzoo.training.environment import environment
 
 CASES = ("256", "1024", "4096", "20000", "4096:4096", "16384:4096")

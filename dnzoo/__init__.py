@@ -31,6 +31,8 @@ MOVED = {
     "deploying": "dnzoo.deployment.folding",
     "phases": "dnzoo.deployment.polyphase",
     "exporting": "dnzoo.deployment.formats",
+    "tiling": "dnzoo.inference.tiling",
+    "prediction": "dnzoo.inference.files",
 }
 
 _load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -56,12 +56,13 @@ class Predict:
 
     def run(self):
         """Write the pictures and name them."""
-        from dnzoo import prediction, saving
+        from dnzoo import saving
+        from dnzoo.inference import files
         from dnzoo.storage import pretrained
 
         model = saving.load(self.model)
         palette = pretrained.read_meta(pretrained.find(self.model))["palette"]
-        for path in prediction.predict_files(
+        for path in files.predict_files(
             model,
             self.source,
             self.out,

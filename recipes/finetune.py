@@ -16,8 +16,9 @@ import dataclasses
 import keras
 
 import dnzoo
-from dnzoo import inference, prediction, training
+from dnzoo import inference, training
 from dnzoo.data import instances, photographs, pictures, segmentation
+from dnzoo.inference import files
 from dnzoo.models import VAE, new_head
 from dnzoo.storage import pretrained
 from dnzoo.tasks import Autoencoding, Generation, InstanceMasks, Segmentation, SuperResolution
@@ -61,7 +62,7 @@ class Config(training.Config):
 
 
 def setup(config):
-    kind = prediction.kind(load(config))
+    kind = files.kind(load(config))
     if kind not in ("segment", "mask"):
         config.head_epochs = 0
     return {"segment": segment, "mask": mask, "enlarge": enlarge, "generate": generate}[kind](

@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 
 import dnzoo
-from dnzoo import prediction, training
+from dnzoo import training
 from dnzoo.data import photographs, segmentation
+from dnzoo.inference import files
 from dnzoo.training.tune import tune
 from tests.conftest import slow
 from tests.test_pictures import write_idx
@@ -150,7 +151,7 @@ def test_predict_files(trained, tmp_path, name):
     model = dnzoo.load(trained(name) / "saved_model")
     source = None if name in ("vae", "dcgan") else tmp_path / "a.png"
     boxes = (2, 3, 30, 31, 10, 10, 49, 39) if name == "mask_head" else None
-    written = prediction.predict_files(model, source, tmp_path / "out", boxes=boxes, count=9)
+    written = files.predict_files(model, source, tmp_path / "out", boxes=boxes, count=9)
     assert {path.name for path in written} == EXPECTED[name]
     with Image.open(written[0]) as picture:
         found = np.array(picture)
@@ -165,20 +166,20 @@ def test_predict_files(trained, tmp_path, name):
 def test_predict_bad_input(trained, tmp_path):
     enlarge = dnzoo.load(trained("super_resolution") / "saved_model")
     with pytest.raises(ValueError, match="needs an image, or a folder of them"):
-        prediction.predict_files(enlarge, None, tmp_path)
+        files.predict_files(enlarge, None, tmp_path)
     Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
     with pytest.raises(ValueError, match="boxes are for models that mask objects"):
-        prediction.predict_files(enlarge, tmp_path / "a.png", tmp_path, boxes=(0, 0, 1, 1))
+        files.predict_files(enlarge, tmp_path / "a.png", tmp_path, boxes=(0, 0, 1, 1))
     masks = dnzoo.load(trained("mask_head") / "saved_model")
     for boxes, message in (
         ((1, 2, 3), "four numbers each; got 3"),
         ((5, 5, 5, 9), "each with an area"),
     ):
         with pytest.raises(ValueError, match=message):
-            prediction.predict_files(masks, tmp_path / "a.png", tmp_path, boxes=boxes)
+            files.predict_files(masks, tmp_path / "a.png", tmp_path, boxes=boxes)
     image = keras.Input((8,))
     with pytest.raises(ValueError, match="no picture can be made of it"):
-        prediction.kind(keras.Model(image, keras.layers.Dense(2)(image)))
+        files.kind(keras.Model(image, keras.layers.Dense(2)(image)))
 
 
 def test_y_alone_is_enlarged_with_bicubic_colour(tmp_path):

@@ -12,9 +12,7 @@ from dnzoo import (
     espcn,
     inference,
     predict,
-    prediction,
     save,
-    tiling,
     unet,
 )
 from dnzoo.__main__ import main as command_line
@@ -22,6 +20,7 @@ from dnzoo.analysis.graph import trace
 from dnzoo.analysis.kinds import ATOMS
 from dnzoo.analysis.memory import prediction_memory
 from dnzoo.imaging import reading
+from dnzoo.inference import files, tiling
 from tests.conftest import child
 
 
@@ -121,17 +120,17 @@ def test_files_larger_than_memory(model, saved, tmp_path, monkeypatch):
     tifffile.imwrite(source, image, tile=(32, 32), compression="deflate")
     monkeypatch.setattr(tiling, "MEMORY", 2**18)
     monkeypatch.setattr(tiling, "PROBE", 32)
-    [path] = prediction.predict_files(model, source, tmp_path, [(0, 0, 0), (9, 8, 7), (1, 2, 3)])
+    [path] = files.predict_files(model, source, tmp_path, [(0, 0, 0), (9, 8, 7), (1, 2, 3)])
     assert path == tmp_path / "large_mask.tif"
     with Image.open(path) as mask:
         assert mask.getpalette()[3:6] == [9, 8, 7]
         assert np.array_equal(np.array(mask), inference.classes(predict(model, image, tile=None)))
-    [path] = prediction.predict_files(edsr(filters=4, blocks=1), source, tmp_path)
+    [path] = files.predict_files(edsr(filters=4, blocks=1), source, tmp_path)
     assert path.name == "large_x2.tif" and Image.open(path).size == (180, 200)
     for wrong in (image[..., 0], image.astype("uint16")):
         tifffile.imwrite(source, wrong)
         with pytest.raises(ValueError, match=r"the model reads \(H, W, 3\) uint8"):
-            prediction.predict_files(model, source, tmp_path)
+            files.predict_files(model, source, tmp_path)
 
 
 def test_too_large_to_decode(tmp_path, monkeypatch):
@@ -202,7 +201,7 @@ def test_one_channel_is_cut_at_a_half(activation, tmp_path):
     logits = np.log(output / (1 - output)) if activation else output
     binary.get_layer("head").bias.assign([-np.median(logits)])  # half of the pixels on each side
     Image.fromarray(image).save(tmp_path / "a.png")
-    prediction.predict_files(binary, tmp_path / "a.png", tmp_path / "out")
+    files.predict_files(binary, tmp_path / "a.png", tmp_path / "out")
     output = predict(binary, image)[..., 0]
     expected = output > (0.5 if activation else 0.0)
     assert np.array_equal(np.array(Image.open(tmp_path / "out/a_mask.png")), expected)

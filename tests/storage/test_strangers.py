@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 import dnzoo
-from dnzoo import prediction, storage, training
+from dnzoo import storage, training
 from dnzoo.data import segmentation
+from dnzoo.inference import files
 from dnzoo.storage import temporary
 from dnzoo.tasks import Segmentation
 from dnzoo.training.tune import tune
@@ -258,7 +259,7 @@ class TestPredict:
     def test_images_of_one_stem(self, tmp_path):
         source = self.images(tmp_path / "in", "a.png", "a.jpg", "A.bmp", "b.png")
         there = fill(tmp_path / "out", *HIDDEN)
-        written = prediction.predict_files(self.model(), source, tmp_path / "out")
+        written = files.predict_files(self.model(), source, tmp_path / "out")
         there()
         assert [path.name for path in written] == [
             f"{name}_{kind}.png" for name in ("A.bmp", "a.jpg", "a.png", "b") for kind in ("mask", "overlay")
@@ -268,17 +269,17 @@ class TestPredict:
     def test_names_that_still_meet(self, tmp_path):
         source = self.images(tmp_path / "in", "a.png", "a.jpg", "a.jpg.png")
         with pytest.raises(FileExistsError, match=r"two images would give .*a.jpg_mask\.png"):
-            prediction.predict_files(self.model(), source, tmp_path / "out")
+            files.predict_files(self.model(), source, tmp_path / "out")
         assert not (tmp_path / "out").exists()
 
     def test_what_is_there_stays(self, tmp_path):
         source = self.images(tmp_path / "in", "a.png", "b.png")
         there = fill(tmp_path / "out", "b_overlay.png")
         with pytest.raises(FileExistsError, match=r"b_overlay\.png exists already"):
-            prediction.predict_files(self.model(), source, tmp_path / "out")
+            files.predict_files(self.model(), source, tmp_path / "out")
         there()
         assert [path.name for path in (tmp_path / "out").iterdir()] == ["b_overlay.png"]
-        written = prediction.predict_files(self.model(), source, tmp_path / "out", overwrite=True)
+        written = files.predict_files(self.model(), source, tmp_path / "out", overwrite=True)
         assert len(written) == 4 and Image.open(tmp_path / "out/b_overlay.png").size == (24, 20)
 
     def test_an_image_to_read_is_never_replaced(self, tmp_path):
@@ -286,14 +287,14 @@ class TestPredict:
         before = (tmp_path / "a_mask.png").read_bytes()
         for overwrite in (False, True):
             with pytest.raises(FileExistsError, match=r"one of the images to read"):
-                prediction.predict_files(self.model(), source, tmp_path, overwrite=overwrite)
+                files.predict_files(self.model(), source, tmp_path, overwrite=overwrite)
         assert (tmp_path / "a_mask.png").read_bytes() == before
 
     def test_a_sheet_that_is_there_stays(self, tmp_path):
         there = fill(tmp_path, "samples.png")
         model = dnzoo.vae((8, 8, 1), filters=(4,), hidden=None)
         with pytest.raises(FileExistsError, match=r"samples\.png exists already"):
-            prediction.predict_files(model, None, tmp_path, count=2)
+            files.predict_files(model, None, tmp_path, count=2)
         there()
 
 

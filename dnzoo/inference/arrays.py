@@ -5,7 +5,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from dnzoo import tiling
+from dnzoo.inference import tiling
 from dnzoo.metrics import similarity
 
 PROBE = 64  # a size that every model takes
