@@ -33,6 +33,7 @@ MOVED = {
     "exporting": "dnzoo.deployment.formats",
     "tiling": "dnzoo.inference.tiling",
     "prediction": "dnzoo.inference.files",
+    "heads": "dnzoo.models._heads",
 }
 
 _load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

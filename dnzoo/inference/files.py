@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dnzoo import heads, inference, storage
+from dnzoo import inference, storage
 from dnzoo.imaging import drawing, reading
+from dnzoo.models import _heads
 
 
 def kind(model):
@@ -147,7 +148,7 @@ def _map(action, model, image, stem, palette, overwrite):
 
 
 def _classes(model):
-    threshold = 0.0 if heads.has_logits(model) else 0.5
+    threshold = 0.0 if _heads.has_logits(model) else 0.5
     return lambda output: inference.classes(output, threshold)
 
 

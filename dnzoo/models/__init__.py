@@ -4,14 +4,14 @@ import fnmatch
 
 import keras
 
+from dnzoo.models._encoders import features
+from dnzoo.models._gan import GAN
+from dnzoo.models._transfer import new_head, take_weights
 from dnzoo.models.dcgan import dcgan, dcgan_discriminator, dcgan_generator
 from dnzoo.models.edsr import edsr
-from dnzoo.models.encoders import features
 from dnzoo.models.espcn import espcn
 from dnzoo.models.fcn import fcn8s, fcn16s, fcn32s
-from dnzoo.models.gan import GAN
 from dnzoo.models.mask_head import mask_branch, mask_head
-from dnzoo.models.transfer import new_head, take_weights
 from dnzoo.models.unet import unet
 from dnzoo.models.vae import VAE, vae
 

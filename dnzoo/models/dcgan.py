@@ -11,7 +11,7 @@ from dnzoo.layers import (
     upsample,
 )
 from dnzoo.layers.geometry import as_tuple
-from dnzoo.models.gan import GAN
+from dnzoo.models._gan import GAN
 
 COARSEST = 4  # rows of the smallest feature map
 SIZES = (16, 32, 64, 128, 256)

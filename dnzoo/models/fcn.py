@@ -8,7 +8,7 @@ import keras
 from dnzoo.layers import Bilinear, Conv2DTranspose, MatchSize
 from dnzoo.layers.blocks import seeded_dropout
 from dnzoo.layers.geometry import as_tuple
-from dnzoo.models import encoders
+from dnzoo.models import _encoders
 
 COARSEST = 32
 PAD = 99  # around the image, for "valid"; the first convolution's own row makes it the paper's 100
@@ -128,7 +128,7 @@ def _fcn(
         raise ValueError(
             f'fc_kernel_size must be 5 or 7 with padding="valid"; got {fc_kernel_size}.'
         )
-    net, strides, preprocessing = encoders.build(
+    net, strides, preprocessing = _encoders.build(
         encoder, input_shape[-1], encoder_weights, include_preprocessing, pooled=True
     )
     needed = [stride for stride in (8, 16, COARSEST) if stride >= finest]

@@ -6,7 +6,7 @@ import keras
 
 from dnzoo.layers import MatchSize, PerRoI, Resize2D, RoIAlign, upsample
 from dnzoo.layers.geometry import as_tuple
-from dnzoo.models import encoders
+from dnzoo.models import _encoders
 
 ROI = 14  # rows of a region that the head reads; it puts out twice as many
 
@@ -116,7 +116,7 @@ def mask_branch(
     filters = as_tuple(filters, 1, "filters", 1)[0]
     if len(input_shape) != 3 or not input_shape[-1]:
         raise ValueError(f"input_shape must be (height, width, channels); got {input_shape!r}.")
-    net, strides, preprocessing = encoders.build(
+    net, strides, preprocessing = _encoders.build(
         encoder, input_shape[-1], encoder_weights, include_preprocessing
     )
     if stride not in strides:

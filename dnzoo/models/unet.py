@@ -9,7 +9,7 @@ from dnzoo.layers import ConvBlock, MatchSize, Preprocessing, SkipFusion, upsamp
 from dnzoo.layers.blocks import seeded_dropout
 from dnzoo.layers.fusion import SKIPS
 from dnzoo.layers.geometry import as_tuple
-from dnzoo.models import encoders
+from dnzoo.models import _encoders
 
 
 def unet(
@@ -94,7 +94,7 @@ def unet(
     else:
         if padding != "same":
             raise ValueError('encoders are padded: padding="valid" needs encoder=None.')
-        net, strides, preprocessing = encoders.build(
+        net, strides, preprocessing = _encoders.build(
             encoder, input_shape[-1], encoder_weights, include_preprocessing
         )
         if 2 ** len(filters) < strides[-1]:

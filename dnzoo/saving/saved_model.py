@@ -22,7 +22,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from dnzoo import heads, storage
+from dnzoo import storage
+from dnzoo.models import _heads
 from dnzoo.saving import card
 from dnzoo.saving.allowed import check_classes
 from dnzoo.storage.pretrained import (
@@ -267,8 +268,8 @@ def _write(meta, weights, folder):
 def _serving_function(model):
     import tensorflow as tf
 
-    labels_pixels = heads.labels_pixels(model)
-    linear = labels_pixels and heads.has_logits(model)
+    labels_pixels = _heads.labels_pixels(model)
+    linear = labels_pixels and _heads.has_logits(model)
 
     def serve(*inputs):
         outputs = model(inputs[0] if len(inputs) == 1 else list(inputs), training=False)

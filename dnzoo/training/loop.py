@@ -4,7 +4,7 @@ import csv
 import dataclasses
 import time
 
-from dnzoo import heads
+from dnzoo.models import _heads
 from dnzoo.training import devices, state
 from dnzoo.training.progress import Steps, Stop
 
@@ -79,9 +79,9 @@ class Loop:
     def _run_stage(self, stage):
         per_epoch, notes = self.task.train.steps_per_epoch, self.notes
         if any(stage.only_head for stage in self.stages):
-            heads.train_all(self.model)
+            _heads.train_all(self.model)
             if stage.only_head:
-                heads.train_only_head(self.model)
+                _heads.train_only_head(self.model)
         self.model.compile(
             optimizer=self.config.optimizer(stage, stage.epochs * per_epoch),
             loss=self.task.loss,

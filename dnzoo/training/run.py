@@ -7,7 +7,8 @@ from pathlib import Path
 
 import keras
 
-from dnzoo import heads, saving, storage
+from dnzoo import saving, storage
+from dnzoo.models import _heads
 from dnzoo.training import devices, report, state
 from dnzoo.training.config import difference
 from dnzoo.training.environment import environment
@@ -144,7 +145,7 @@ def _finish(config, task, model, out, notes):
     best = out / BEST
     state.restore(best, model)
     if any(stage.only_head for stage in config.stages()):
-        heads.train_all(model)
+        _heads.train_all(model)
     model = saving.as_float32(model)
     metrics = task.evaluate(model)
     epoch = state.read_notes(best)["epoch"]

@@ -6,8 +6,8 @@ import pytest
 from sklearn.datasets import load_sample_image
 
 from dnzoo import load, unet
+from dnzoo.models._encoders import build
 from dnzoo.models.efficientnet_lite import PRETRAINED, efficientnet_lite0
-from dnzoo.models.encoders import build
 from dnzoo.storage import pretrained
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dnzoo import unet
-from dnzoo.models.encoders import build, names
+from dnzoo.models._encoders import build, names
 
 
 @pytest.mark.parametrize(
@@ -94,9 +94,9 @@ def test_no_network(monkeypatch):
     def refuse(*args, **kwargs):
         raise Exception("URL fetch failure")
 
-    from dnzoo.models import encoders
+    from dnzoo.models import _encoders
 
-    monkeypatch.setattr(encoders, "_constructors", lambda: {"vgg16": refuse})
+    monkeypatch.setattr(_encoders, "_constructors", lambda: {"vgg16": refuse})
     refuse.__module__ = keras.applications.VGG16.__module__
     with pytest.raises(OSError, match=r"'vgg16' could not be fetched .*encoder_weights=None"):
         build("vgg16", weights="imagenet")

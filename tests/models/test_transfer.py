@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from dnzoo import heads, unet
-from dnzoo.models import fcn8s, mask_branch, new_head
+from dnzoo import unet
+from dnzoo.models import _heads, fcn8s, mask_branch, new_head
 
 IMAGE = np.random.default_rng(0).uniform(0, 255, (1, 32, 32, 3)).astype("float32")
 
@@ -84,7 +84,7 @@ def test_the_head_of_fcn_is_all_that_has_classes():
         if layer.name.startswith("up"):  # classes do not mix
             kernel = layer.get_weights()[0] * np.eye(3)
             layer.set_weights([kernel])
-    names = {layer.name for layer in heads.head(old)}
+    names = {layer.name for layer in _heads.head(old)}
     assert names == {"score_32", "score_16", "score_8", "up_16", "up_8", "up_1"}
     new = new_head(old, classes=4, keep=[2, None, 0, 1])
     image = rng.uniform(0, 255, (1, 64, 64, 3)).astype("float32")
@@ -96,7 +96,7 @@ def test_the_head_of_fcn_is_all_that_has_classes():
 
 def test_the_head_of_the_mask_branch():
     old = mask_branch(encoder="efficientnet_lite0", classes=3, filters=8)
-    assert [layer.name for layer in heads.head(old)] == ["masks"]
+    assert [layer.name for layer in _heads.head(old)] == ["masks"]
     new = new_head(old, classes=2, keep=[1, None])
     image = np.random.default_rng(0).uniform(0, 255, (1, 32, 32, 3)).astype("float32")
     inputs = [image, np.array([[[2, 3, 20, 30]]], "float32")]
@@ -125,8 +125,8 @@ def test_as_many_classes_as_before():
 def test_only_the_head_learns_and_then_everything(build):
     model = build()
     everything = [weight.path for weight in model.trainable_weights]
-    heads.train_only_head(model)
-    wanted = {weight.path for layer in heads.head(model) for weight in layer.weights}
+    _heads.train_only_head(model)
+    wanted = {weight.path for layer in _heads.head(model) for weight in layer.weights}
     assert {weight.path for weight in model.trainable_weights} == wanted
-    heads.train_all(model)
+    _heads.train_all(model)
     assert [weight.path for weight in model.trainable_weights] == everything

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from dnzoo import heads
+from dnzoo.models import _heads
 
 
 def new_head(
@@ -43,7 +43,7 @@ def new_head(
         >>> new_head(unet((32, 32, 3), classes=2, filters=(4, 8)), classes=5).output_shape
         (None, 32, 32, 5)
     """
-    layers = heads.head(model)
+    layers = _heads.head(model)
     if not layers:
         raise ValueError(
             f"{model.name} does not end in a convolution or dense layer, but in "
@@ -63,7 +63,7 @@ def new_head(
     for weight, old in zip(new.weights, model.weights, strict=True):
         owner, value = owners.get(id(old)), keras.ops.convert_to_numpy(old)
         if owner is not None:
-            between = heads.enlarges(owner, outputs) and value.ndim > 1
+            between = _heads.enlarges(owner, outputs) and value.ndim > 1
             value = _kept(keras.ops.convert_to_numpy(weight), value, places, between)
         weight.assign(value)
     return new
