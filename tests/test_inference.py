@@ -17,8 +17,8 @@ from dnzoo import (
 )
 from dnzoo.__main__ import main as command_line
 from dnzoo.analysis.graph import trace
-from dnzoo.analysis.kinds import ATOMS
 from dnzoo.analysis.memory import prediction_memory
+from dnzoo.analysis.op_kinds import ATOMS
 from dnzoo.imaging import reading
 from dnzoo.inference import files, tiling
 from tests.conftest import child

@@ -28,7 +28,7 @@ from operators import OPERATORS
 from dnzoo import analysis, layers
 from dnzoo.analysis.complexity import macs
 from dnzoo.analysis.graph import trace
-from dnzoo.analysis.kinds import ATOMS
+from dnzoo.analysis.op_kinds import ATOMS
 from dnzoo.analysis.propagation import propagation
 from dnzoo.data import Batches
 from dnzoo.training.environment import environment

@@ -7,7 +7,8 @@ import keras
 
 from dnzoo import layers
 from dnzoo.analysis.graph import trace
-from dnzoo.analysis.kinds import (
+from dnzoo.analysis.memory import size_in_bytes, training_memory
+from dnzoo.analysis.op_kinds import (
     ATOMS,
     CROPPINGS,
     OPERATIONS_MOVE,
@@ -21,7 +22,6 @@ from dnzoo.analysis.kinds import (
     TRANSPOSED,
     UPSAMPLINGS,
 )
-from dnzoo.analysis.memory import size_in_bytes, training_memory
 from dnzoo.layers import geometry
 from dnzoo.layers.interpolation import INTERPOLATIONS, REACH
 from dnzoo.layers.transposed import ConvTranspose, FractionalConv2D

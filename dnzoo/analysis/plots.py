@@ -4,7 +4,7 @@ import numpy as np
 
 from dnzoo.analysis.checkerboard import overlap
 from dnzoo.analysis.graph import trace
-from dnzoo.analysis.kinds import ATOMS
+from dnzoo.analysis.op_kinds import ATOMS
 from dnzoo.analysis.receptive_field import receptive_field, seen
 
 

@@ -4,8 +4,8 @@ import dataclasses
 from fractions import Fraction
 
 from dnzoo.analysis.graph import trace
-from dnzoo.analysis.kinds import ATOMS
-from dnzoo.analysis.reach import NOTHING, WHOLE, rows
+from dnzoo.analysis.op_kinds import ATOMS
+from dnzoo.analysis.reach_rules import NOTHING, WHOLE, rows
 
 PERIODS = 512  # the longest distance looked for at which a network repeats itself
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import tensorflow_datasets as tfds
 
-from dnzoo.data import garments, prepare, scenes
+from dnzoo.data import garments, scenes, tfds_offline
 from dnzoo.data.cutouts import Cutouts
 
 
@@ -162,5 +162,5 @@ def prepared(data, data_dir, **config):
     made = kind(**config)
     made = builder.builder_configs.get(made.name, made)
     found = builder(config=made, data_dir=str(data_dir))
-    prepare.prepare(found, data_dir)
+    tfds_offline.prepare(found, data_dir)
     return found

@@ -9,7 +9,7 @@ import dataclasses
 
 import numpy as np
 
-from dnzoo.data import prepare
+from dnzoo.data import tfds_offline
 from dnzoo.data.arrays import IGNORE, cached
 from dnzoo.data.scenes import SPLITS
 
@@ -61,7 +61,7 @@ def load(data, data_dir="data", size=128, seed=0, scenes=2000, cutouts=None, bac
         detail, read = builder.builder_config.name, _scene
         names = builder.info.features["objects"].feature["label"].names
     elif data == "coco/2017":
-        builder = prepare.reachable("coco/2017_panoptic", data_dir, "another of the data sets")
+        builder = tfds_offline.reachable("coco/2017_panoptic", data_dir, "another of the data sets")
         parts = {"train": "train[:90%]", "validation": "train[90%:]", "test": "validation"}
         detail, read = f"{size}px", _panoptic
         names = builder.info.features["panoptic_objects"].feature["label"].names[:COCO_THINGS]
@@ -80,7 +80,7 @@ def load(data, data_dir="data", size=128, seed=0, scenes=2000, cutouts=None, bac
 
 
 def _rows(builder, split, read, size):
-    for example in prepare.examples(builder, split):
+    for example in tfds_offline.examples(builder, split):
         image, masks, labels = read(example)
         image, masks = _square(image, masks, size)
         order = np.argsort([-np.count_nonzero(mask) for mask in masks])[:OBJECTS]

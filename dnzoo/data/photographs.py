@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from dnzoo.data import prepare
+from dnzoo.data import tfds_offline
 from dnzoo.data.arrays import cached
 from dnzoo.data.scenes import SPLITS
 
@@ -209,10 +209,10 @@ def _split(paths, seed, splits):
 
 def _div2k(data_dir, scale):
     """DIV2K (Agustsson and Timofte 2017): 800 photographs to train on, 100 that the field tests on."""
-    builder = prepare.reachable(f"div2k/bicubic_x{scale}", data_dir, "photographs")
+    builder = tfds_offline.reachable(f"div2k/bicubic_x{scale}", data_dir, "photographs")
 
     def images(split):
-        return (example["hr"] for example in prepare.examples(builder, split))
+        return (example["hr"] for example in tfds_offline.examples(builder, split))
 
     splits = {"train": "train[:90%]", "validation": "train[90%:]"}
     sources = {name: (None, _all_tiles(images(split), scale)) for name, split in splits.items()}

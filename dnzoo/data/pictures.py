@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dnzoo.data import prepare
+from dnzoo.data import tfds_offline
 from dnzoo.data.arrays import cached
 from dnzoo.data.photographs import find, read
 from dnzoo.data.scenes import SPLITS
@@ -181,14 +181,14 @@ def _cifar(folder, split):
 
 def _fetched(name, data_dir, size):
     """From TFDS, one picture after the other; without a validation split, a part of "train" is it."""
-    builder = prepare.reachable(name, data_dir, "its raw files or pictures")
+    builder = tfds_offline.reachable(name, data_dir, "its raw files or pictures")
     splits = {split: split for split in SPLITS}
     if "validation" not in builder.info.splits:
         held = builder.info.splits["train"].num_examples // VALIDATION
         splits |= {"train": f"train[{held}:]", "validation": f"train[:{held}]"}
 
     def rows(split):
-        for example in prepare.examples(builder, split):
+        for example in tfds_offline.examples(builder, split):
             label = np.array([example.get("label", 0)], "uint8")
             yield _resized(example["image"], size)[None], label
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dnzoo.data import folder, prepare
+from dnzoo.data import folder, tfds_offline
 from dnzoo.data.arrays import IGNORE, fitted
 from dnzoo.data.scenes import SPLITS
 
@@ -153,7 +153,7 @@ def _composed(builder, data_dir, size, name=None):
 
 def _oxford_iiit_pet(data_dir, size):
     """Oxford-IIIT Pet (Parkhi et al. 2012): background, pet, outline. A tenth of "train" validates."""
-    builder = prepare.reachable("oxford_iiit_pet", data_dir, "images/ and masks/")
+    builder = tfds_offline.reachable("oxford_iiit_pet", data_dir, "images/ and masks/")
 
     def classes(mask):  # TFDS: 1 pet, 2 background, 3 outline
         return np.array([IGNORE, 1, 0, 2], "uint8")[mask]

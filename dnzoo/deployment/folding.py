@@ -8,7 +8,7 @@ import numpy as np
 
 from dnzoo import layers
 from dnzoo.analysis.graph import trace_tensors
-from dnzoo.analysis.kinds import ATOMS
+from dnzoo.analysis.op_kinds import ATOMS
 from dnzoo.layers.transposed import ConvTranspose
 
 K = keras.layers

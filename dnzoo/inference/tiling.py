@@ -5,8 +5,8 @@ import math
 import weakref
 
 from dnzoo.analysis.graph import trace
-from dnzoo.analysis.kinds import ATOMS
 from dnzoo.analysis.memory import prediction_memory
+from dnzoo.analysis.op_kinds import ATOMS
 from dnzoo.analysis.receptive_field import alignment, receptive_field, seen
 
 MEMORY = 2**29  # bytes of activations that a tile may hold; runtimes need up to twice as much

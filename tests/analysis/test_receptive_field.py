@@ -10,7 +10,7 @@ from dnzoo import layers as L
 from dnzoo import unet
 from dnzoo.analysis import plot_receptive_field, receptive_field
 from dnzoo.analysis.graph import trace
-from dnzoo.analysis.kinds import ATOMS
+from dnzoo.analysis.op_kinds import ATOMS
 from dnzoo.analysis.receptive_field import seen
 
 K = keras.layers

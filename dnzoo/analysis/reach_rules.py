@@ -4,7 +4,7 @@ import math
 from fractions import Fraction
 
 from dnzoo import layers
-from dnzoo.analysis.kinds import (
+from dnzoo.analysis.op_kinds import (
     CONVOLUTIONS,
     CROPPINGS,
     OPERATIONS_ROW_BY_ROW,
