@@ -9,18 +9,16 @@ from scipy import stats
 
 from tests.conftest import ROOT, child, slow
 
-sys.path.append(str(ROOT / "benchmarks"))
-sys.path.append(str(ROOT / "benchmarks/upsampling"))
-sys.path.append(str(ROOT / "docs"))
+sys.path.append(str(ROOT / "studies/upsampling"))
 
 import cells
-import make_upsampling
+import make_page
 import nets
+import page_results
 import study
 import tasks
-import upsampling_results
 
-STUDY = ROOT / "benchmarks/upsampling"
+STUDY = ROOT / "studies/upsampling"
 
 
 def book(tmp_path, validations):
@@ -80,7 +78,7 @@ def test_costs_in_the_file_are_those_of_the_nets():
 def test_intervals_and_correction(tmp_path):
     """Against scipy alone: Student's interval, and Holm's p by hand."""
     values = np.array([1.0, 2.0, 4.0, 4.0, 5.0])
-    mean, half = upsampling_results.interval(values)
+    mean, half = page_results.interval(values)
     low, high = stats.t.interval(0.95, 4, values.mean(), stats.sem(values))
     assert np.allclose((mean - half, mean + half), (low, high))
 
@@ -96,7 +94,7 @@ def test_intervals_and_correction(tmp_path):
     pd.DataFrame(rows).to_csv(tmp_path / "results.csv", index=False)
     for name in ("predictions", "bounds"):
         (tmp_path / f"{name}.csv").write_text("what\n")
-    results = upsampling_results.Results(tmp_path)
+    results = page_results.Results(tmp_path)
     found = results.against_reference()
     frame = results.score("vae")
     expected = stats.ttest_rel(frame["nearest"], frame["transposed_k4"])
@@ -113,8 +111,8 @@ def test_intervals_and_correction(tmp_path):
 def test_pareto_front():
     costs = pd.Series({"a": 1, "b": 2, "c": 3, "d": 4, "e": 3})
     scores = pd.Series({"a": 5, "b": 4, "c": 7, "d": 6, "e": 8})
-    assert upsampling_results.pareto(costs, scores) == ["a", "e"]
-    assert upsampling_results.pareto(costs, -scores) == ["a", "b"]
+    assert page_results.pareto(costs, scores) == ["a", "e"]
+    assert page_results.pareto(costs, -scores) == ["a", "b"]
 
 
 @slow
@@ -202,4 +200,4 @@ def test_bounds_are_never_beaten():
 
 def test_the_page_is_what_its_files_say():
     page = (ROOT / "docs/upsampling.md").read_text("utf-8")
-    assert page == make_upsampling.page(upsampling_results.Results())
+    assert page == make_page.page(page_results.Results())

@@ -1,17 +1,15 @@
 """The pictures of docs/upsampling.md; the same operator has always the same colour and dash."""
 
-from pathlib import Path
-
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, LogLocator
+from page_results import DOCS, OPERATORS, SCORES, SETTINGS, STUDY, TASKS, interval
 from PIL import Image, ImageDraw, ImageFont
-from upsampling_results import OPERATORS, SCORES, SETTINGS, STUDY, TASKS, interval
 
 from dnzoo import analysis, storage
 
-IMAGES = Path(__file__).parent / "images"
+IMAGES = DOCS / "images"
 # what tells operators of one colour apart where there is no line
 MARKERS = {"-": "o", "--": "s", ":": "^"}
 # of Okabe and Ito; the classes' own colours are not safe for the colour-blind
@@ -143,7 +141,7 @@ def before_and_after(results):
 
 def spectra(results):
     """Along one axis of frequencies, at initialisation: closed form, and fresh layers measured."""
-    from predictions import fresh  # found once upsampling_results has been imported
+    from predictions import fresh  # found once page_results has been imported
 
     known = {}
     for name, operator in results.operators.items():

@@ -2,8 +2,8 @@
 
 Says first how long it takes; a second start goes on where the first ended. Two cells run at a time, each
 on one core. The default, hours on 2 cores, and a few steps of each kind of cell on noise:
-    python benchmarks/upsampling/study.py --out benchmarks/upsampling/results.csv
-    python benchmarks/upsampling/study.py --smoke --out runs/upsampling/results.csv
+    python studies/upsampling/study.py --out studies/upsampling/results.csv
+    python studies/upsampling/study.py --smoke --out runs/upsampling/results.csv
 Beside the CSV it writes widths.csv, and samples/ with what the nets of the first seed make.
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import tyro
 
-sys.path.append(str(Path(__file__).parent.parent))
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 
 import cells
 import nets

@@ -5,7 +5,7 @@ operator to one. The least error of each operator for the test photographs' powe
 chosen by minimisation of the closed form; what kernels that are best for the training photographs'
 spectrum allow on the test's, which is what training can be expected to reach; and what Adam reaches. Half
 an hour on 2 cores; a second start goes on where the first ended:
-    python benchmarks/upsampling/bounds.py --out benchmarks/upsampling/bounds.csv
+    python studies/upsampling/bounds.py --out studies/upsampling/bounds.csv
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ import numpy as np
 import tyro
 from scipy import optimize
 
-sys.path.append(str(Path(__file__).parent.parent))
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 
 import table
 from operators import OPERATORS

@@ -1,8 +1,8 @@
 """How far the study of docs/upsampling.md carries: where theory is off, and what can't be concluded."""
 
 import numpy as np
-from upsampling_results import DIGITS, OPERATORS, SETTINGS, TASKS, short
-from upsampling_texts import claim, item, labels
+from page_results import DIGITS, OPERATORS, SETTINGS, TASKS, short
+from page_texts import claim, item, labels
 
 MEMORY = 0.15  # how far a prediction may be off
 

@@ -1,14 +1,12 @@
-"""Write docs/upsampling.md and its pictures from the CSV files of benchmarks/upsampling, a minute on 2 cores:
-python docs/make_upsampling.py
+"""Write docs/upsampling.md and its pictures from the CSV files of studies/upsampling, a minute on 2 cores:
+python studies/upsampling/make_page.py
 """
 
-from pathlib import Path
-
-import upsampling_limits
-import upsampling_plots
-import upsampling_texts
-from upsampling_results import OPERATORS, REFERENCE, Results
-from upsampling_tables import (
+import page_limits
+import page_plots
+import page_texts
+from page_results import DOCS, OPERATORS, REFERENCE, Results
+from page_tables import (
     activations,
     bounds,
     by_macs,
@@ -21,8 +19,6 @@ from upsampling_tables import (
 )
 
 from dnzoo import storage
-
-HERE = Path(__file__).parent
 
 
 def ranks(results):
@@ -38,17 +34,17 @@ def page(results):
     gradients = ("checkerboard_of_gradients_at_start", "checkerboard_of_gradients")
     return f"""# Which upsampling, measured
 
-Written by `python docs/make_upsampling.py` from what `benchmarks/upsampling` measured; the formulas stand in [`theory.md`](theory.md). {len(results.operators)} operators in five tasks, {len(results.seeds)} seeds each,
+Written by `python studies/upsampling/make_page.py` from what `studies/upsampling` measured; the formulas stand in [`theory.md`](theory.md). {len(results.operators)} operators in five tasks, {len(results.seeds)} seeds each,
 {len(results.rows)} trainings. {devices}; {row.versions}; {dates[0]} to {dates[-1]}.
 
 Best and worst of each task, and what no other beats in both score and time (milliseconds of a training step); [the table](#the-table-to-choose-from) has the intervals.
 
-{upsampling_texts.answer(results)}
+{page_texts.answer(results)}
 ```
-python benchmarks/upsampling/study.py --out benchmarks/upsampling/results.csv              # hours; goes on where it stopped
-python benchmarks/upsampling/predictions.py --out benchmarks/upsampling/predictions.csv    # a quarter of an hour
-python benchmarks/upsampling/bounds.py --out benchmarks/upsampling/bounds.csv              # half an hour
-python docs/make_upsampling.py                                                             # this page
+python studies/upsampling/study.py --out studies/upsampling/results.csv              # hours; goes on where it stopped
+python studies/upsampling/predictions.py --out studies/upsampling/predictions.csv    # a quarter of an hour
+python studies/upsampling/bounds.py --out studies/upsampling/bounds.csv              # half an hour
+python studies/upsampling/make_page.py                                                             # this page
 ```
 
 ## The table to choose from
@@ -69,11 +65,11 @@ their own, and is the same for all. The residual block is the one on the best of
 
 A fractionally strided convolution is the transposed one with its kernel mirrored (`test_fractional_strides_are_the_transposed_convolution_with_the_mirrored_kernel`), at four times the multiply-accumulates,
 so it has no row of its own. The autoencoder's pictures are grey because in colour these short trainings find the colours late or never, by chance, which decides more than any operator does.
-In [`results.csv`](../benchmarks/upsampling/results.csv) `step_ms` was taken while a second training ran, and `training_bytes` is computed; those of the figures were measured.
+In [`results.csv`](../studies/upsampling/results.csv) `step_ms` was taken while a second training ran, and `training_bytes` is computed; those of the figures were measured.
 
 ![Quality against the time of a training step](images/upsampling_pareto.png)
 
-*Milliseconds of a training step on 16 examples, on both cores, measured alone ([`predictions.csv`](../benchmarks/upsampling/predictions.csv)); the grey line joins what no other beats in both.*
+*Milliseconds of a training step on 16 examples, on both cores, measured alone ([`predictions.csv`](../studies/upsampling/predictions.csv)); the grey line joins what no other beats in both.*
 
 ### At equal multiply-accumulates
 
@@ -110,7 +106,7 @@ Of the gradient of the image, which the encoder, the network or the discriminato
 
 {predicted(results)}
 
-{upsampling_limits.theory(results)}
+{page_limits.theory(results)}
 ![Predicted and measured](images/upsampling_predictions.png)
 
 Multiply-accumulates are held to TensorFlow's profiler, bytes to XLA's plan for a step on 16 examples, milliseconds to the clock: a roofline (a time for each multiply-accumulate, each byte of activations, and each step) fitted to
@@ -141,24 +137,24 @@ The autoencoder with "{OPERATORS[REFERENCE].label}":
 
 {activations(results)}
 
-{upsampling_limits.stuck(results)}
+{page_limits.stuck(results)}
 
 ## What surprised
 
-{upsampling_texts.surprises(results)}
+{page_texts.surprises(results)}
 ## What can't be concluded
 
-{upsampling_limits.limits(results)}
+{page_limits.limits(results)}
 ## Hybrids and directions
 
-{upsampling_texts.directions(results)}
+{page_texts.directions(results)}
 ## Beside the literature
 
-{upsampling_texts.literature(results)}"""
+{page_texts.literature(results)}"""
 
 
 if __name__ == "__main__":
     found = Results()
-    upsampling_plots.all_of(found)
-    with storage.new_file(HERE / "upsampling.md", overwrite=True) as path:
+    page_plots.all_of(found)
+    with storage.new_file(DOCS / "upsampling.md", overwrite=True) as path:
         path.write_text(page(found), "utf-8")

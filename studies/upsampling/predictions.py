@@ -4,7 +4,7 @@ Multiply-accumulates against TensorFlow's profiler; memory of a training step ag
 JAX); the time of a training step by a roofline that is fitted to the other nets; the checkerboard of fresh
 layers, and the gradient through four of them, against their closed forms. A quarter of an hour, when
 nothing else runs; the study's widths.csv lies beside the CSV:
-    python benchmarks/upsampling/predictions.py --out benchmarks/upsampling/predictions.csv
+    python studies/upsampling/predictions.py --out studies/upsampling/predictions.csv
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-sys.path.append(str(Path(__file__).parent.parent))
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 
 import cells
 import nets

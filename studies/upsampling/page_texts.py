@@ -1,9 +1,9 @@
 """What docs/upsampling.md says in words, with its numbers from the CSV files.
 
-A `claim` says which way the results point, and stops `docs/make_upsampling.py` where they no longer do.
+A `claim` says which way the results point, and stops `studies/upsampling/make_page.py` where they no longer do.
 """
 
-from upsampling_results import (
+from page_results import (
     DIGITS,
     LEVEL,
     OPERATORS,

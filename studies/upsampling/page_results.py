@@ -1,4 +1,4 @@
-"""What the CSV files of benchmarks/upsampling say: means, intervals, tests."""
+"""What the CSV files of studies/upsampling say: means, intervals, tests."""
 
 import sys
 from pathlib import Path
@@ -8,14 +8,15 @@ import pandas as pd
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-sys.path.append(str(Path(__file__).parent.parent / "benchmarks/upsampling"))
-sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
+sys.path.append(str(Path(__file__).parents[2] / "docs"))
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 
 from nets import REFERENCE
 from operators import OPERATORS
 from tasks import SETTINGS
 
-STUDY = Path(__file__).parent.parent / "benchmarks/upsampling"
+STUDY = Path(__file__).parent
+DOCS = STUDY.parents[1] / "docs"
 TASKS = {
     "autoencoder": "autoencoder, CIFAR-10 in grey",
     "super_resolution": "super-resolution x2, photographs",

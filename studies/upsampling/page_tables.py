@@ -4,9 +4,7 @@ import inspect
 
 import keras
 import numpy as np
-from page_table import table
-from scipy import stats
-from upsampling_results import (
+from page_results import (
     DIGITS,
     LEVEL,
     OPERATORS,
@@ -18,6 +16,8 @@ from upsampling_results import (
     interval,
     short,
 )
+from page_table import table
+from scipy import stats
 
 WHAT = {
     "autoencoder": "32 x 32 grey pictures through 4 x 4 x 8 numbers; batch normalisation; three upsamplings",
