@@ -5,6 +5,9 @@ import os
 
 import pytest
 
+# Convolutions of channels_first on a CPU need oneDNN, which TensorFlow only uses by itself on some CPUs.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
 
 @pytest.fixture(scope="session")
 def small_scenes(tmp_path_factory):

@@ -1,10 +1,12 @@
 """docs/layers.md is what its script makes of the code: every layer, every formula."""
 
 import importlib.util
+import tomllib
 
 import keras
 import pytest
 
+import dnzoo
 from dnzoo import layers
 from tests.conftest import ROOT
 
@@ -42,3 +44,17 @@ def test_rows_are_as_in_the_page():
         )
         assert f"{cost.parameters:,}; {cost.macs / 1e6:,.1f} M" in line
         assert make_layers.shown(row.macs) in line
+
+
+def test_the_wheel_names_every_package():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
+    found = {
+        ".".join(path.parent.relative_to(ROOT).parts) for path in ROOT.glob("dnzoo/**/__init__.py")
+    }
+    assert set(settings["packages"]) == found | {"dnzoo.recipes"}
+    assert (ROOT / settings["package-dir"]["dnzoo.recipes"] / "unet.py").is_file()
+
+
+def test_what_moved_is_still_found_where_it_was():
+    for name, place in dnzoo.MOVED.items():
+        assert getattr(dnzoo, name) is importlib.import_module(place)
