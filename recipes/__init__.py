@@ -1,1 +1,1 @@
-"""A script a model: `python recipes/unet.py` in a checkout, `python -m dnzoo.recipes.unet` where dnzoo is installed."""
+"""A script a model: `python recipes/unet.py`, or `python -m dnzoo.recipes.unet` where dnzoo is installed."""
