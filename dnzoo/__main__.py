@@ -61,16 +61,17 @@ class Predict:
         from dnzoo.storage import pretrained
 
         model = saving.load(self.model)
-        palette = pretrained.read_meta(pretrained.find(self.model))["palette"]
+        meta = pretrained.read_meta(pretrained.find(self.model))
         for path in files.predict_files(
             model,
             self.source,
             self.out,
-            palette,
+            meta["palette"],
             self.boxes,
             self.count,
             self.seed,
             self.overwrite,
+            meta["class_names"],
         ):
             print(path)
 

@@ -9,7 +9,7 @@ import keras
 
 from dnzoo import training
 from dnzoo.data import pictures
-from dnzoo.layers import ConvBlock, Preprocessing
+from dnzoo.layers import ConvBlock, Output, Preprocessing
 from dnzoo.tasks import Classification
 
 
@@ -43,7 +43,7 @@ def setup(config):
             x = ConvBlock(width, name=f"block_{2**level}")(x)
         x = keras.layers.GlobalAveragePooling2D(name="features")(x)
         x = keras.layers.Dense(data.classes, dtype="float32", name="logits")(x)
-        return keras.Model(image, x, name="classifier")
+        return keras.Model(image, Output("labels", logits=True)(x), name="classifier")
 
     return Classification(data, config), build
 

@@ -18,7 +18,7 @@ import keras
 import dnzoo
 from dnzoo import inference, training
 from dnzoo.data import instances, photographs, pictures, segmentation
-from dnzoo.inference import files
+from dnzoo.inference import kinds
 from dnzoo.models import VAE, new_head
 from dnzoo.storage import pretrained
 from dnzoo.tasks import Autoencoding, Generation, InstanceMasks, Segmentation, SuperResolution
@@ -62,12 +62,10 @@ class Config(training.Config):
 
 
 def setup(config):
-    kind = files.kind(load(config))
-    if kind not in ("segment", "mask"):
+    kind = kinds.of(load(config)).name
+    if kind not in ("classes", "masks"):
         config.head_epochs = 0
-    return {"segment": segment, "mask": mask, "enlarge": enlarge, "generate": generate}[kind](
-        config
-    )
+    return {"classes": segment, "masks": mask, "image": enlarge, "samples": generate}[kind](config)
 
 
 def load(config):

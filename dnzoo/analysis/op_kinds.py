@@ -59,6 +59,7 @@ ROW_BY_ROW = (
     K.Subtract,
     layers.DifferentiableAugmentation,  # outside training
     layers.FadeIn,
+    layers.Output,
     layers.Preprocessing,
 )
 SEES_ALL = (
@@ -103,6 +104,7 @@ ATOMS = (
     layers.MaxPoolWithSwitches2D,
     layers.MaxUnpool2D,
     layers.MultiScaleFusion,
+    layers.Output,
     layers.Preprocessing,
     layers.RoIAlign,
     layers.SelfAttention2D,

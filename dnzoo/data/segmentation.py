@@ -14,6 +14,7 @@ import numpy as np
 from dnzoo.data import folder, tfds_offline
 from dnzoo.data.arrays import IGNORE, fitted
 from dnzoo.data.scenes import SPLITS
+from dnzoo.imaging.drawing import palette
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,18 +37,6 @@ class SegmentationData:
     def palette(self):
         """A colour, (red, green, blue) 0 to 255, for each class; class 0 is black."""
         return palette(len(self.class_names))
-
-
-def palette(count):
-    """`count` colours that are far apart: black, then evenly spaced hues, by turns light and dark."""
-    import colorsys
-
-    colours = [(0, 0, 0)]
-    for i in range(count - 1):
-        lightness, saturation = (0.45, 0.9) if i % 2 else (0.68, 0.85)
-        rgb = colorsys.hls_to_rgb(i / max(count - 1, 1), lightness, saturation)
-        colours.append(tuple(round(255 * value) for value in rgb))
-    return colours[:count]
 
 
 def load(

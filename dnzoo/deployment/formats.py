@@ -7,8 +7,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from dnzoo import saving, storage
+from dnzoo import storage
 from dnzoo.deployment import folding, polyphase
+from dnzoo.inference import kinds
 
 FILES = {"onnx": (".onnx",), "litert": (".tflite",), "openvino": (".xml", ".bin")}
 ENDINGS = {"onnx": ".onnx", "litert": ".tflite", "openvino": ".xml"}
@@ -61,7 +62,8 @@ def export(
         raise ValueError(f"export: {given}; got format={format!r} and the path {path}.")
     if keras.backend.backend() != "tensorflow":
         raise ValueError("export needs KERAS_BACKEND=tensorflow: save the model and load it there.")
-    parts = saving.served(model)
+    kind = kinds.of(model)
+    parts = kind.served()
     if signature not in parts:
         raise ValueError(f"signature must be one of {', '.join(parts)}; got {signature!r}.")
     if weights not in TOLERANCES or (weights == "int8" and format != "litert"):
@@ -74,7 +76,7 @@ def export(
         }
         with storage.scratch(path) as folder:
             made = folder / path.name
-            off = _export(parts[signature], made, format, weights)
+            off = _export(parts[signature], kind, made, format, weights)
             if not off <= tolerance:
                 raise RuntimeError(
                     f"{format} gives outputs that are {off:.1e} of the largest off for {model.name}; "
@@ -85,9 +87,10 @@ def export(
     return off
 
 
-def _export(model, path, format, weights):
+def _export(model, kind, path, format, weights):
     """Write the files, run them on random inputs, and give the largest difference."""
-    inputs = _sample(model)
+    rng = np.random.default_rng(0)
+    inputs = {tensor.name: kind.example(tensor, SIZE, rng) for tensor in model.inputs}
     given = list(inputs.values())
     expected = _flat(model(given if len(given) > 1 else given[0]))
     try:
@@ -115,24 +118,6 @@ def _convert(model, path, format, weights):
     folder = path.with_name("saved_model")
     model.export(str(folder), format="tf_saved_model", verbose=False)
     openvino.save_model(openvino.convert_model(folder), path, compress_to_fp16=False)
-
-
-def _sample(model):
-    """Random pixels, class numbers, boxes, latents: {name of the input: array}."""
-    rng, inputs = np.random.default_rng(0), {}
-    for tensor in model.inputs:
-        shape = [size or SIZE for size in tensor.shape]
-        shape[0] = 1
-        if "int" in tensor.dtype:
-            value = np.zeros(shape, tensor.dtype)
-        elif len(shape) == 3 and shape[-1] == 4:  # boxes
-            value = np.sort(rng.uniform(0, SIZE, shape), axis=-1)
-        elif len(shape) == 2:
-            value = rng.normal(0, 1, shape)
-        else:
-            value = rng.uniform(0, 255, shape)
-        inputs[tensor.name] = value.astype(tensor.dtype)
-    return inputs
 
 
 def _named(inputs, name):

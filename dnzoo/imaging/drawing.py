@@ -58,3 +58,15 @@ def outline(image, boxes):
             [left, top, max(right - 1, left), max(bottom - 1, top)], outline="white"
         )
     return np.array(picture)
+
+
+def palette(count):
+    """`count` colours that are far apart: black, then evenly spaced hues, by turns light and dark."""
+    import colorsys
+
+    colours = [(0, 0, 0)]
+    for i in range(count - 1):
+        lightness, saturation = (0.45, 0.9) if i % 2 else (0.68, 0.85)
+        rgb = colorsys.hls_to_rgb(i / max(count - 1, 1), lightness, saturation)
+        colours.append(tuple(round(255 * value) for value in rgb))
+    return colours[:count]

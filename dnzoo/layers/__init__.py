@@ -9,6 +9,7 @@ from dnzoo.layers.fusion import MatchSize, MultiScaleFusion, SkipFusion
 from dnzoo.layers.initializers import ICNR, Bilinear
 from dnzoo.layers.learned import CARAFE, DySample
 from dnzoo.layers.normalization import BatchNormalization, normalize
+from dnzoo.layers.output import Output
 from dnzoo.layers.preprocessing import Preprocessing
 from dnzoo.layers.resize import (
     Resize1D,
@@ -62,6 +63,7 @@ __all__ = [
     "MaxPoolWithSwitches2D",
     "MaxUnpool2D",
     "MultiScaleFusion",
+    "Output",
     "PerRoI",
     "PixelShuffle1D",
     "PixelShuffle2D",

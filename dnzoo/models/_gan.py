@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from dnzoo.layers import Output
 from dnzoo.losses import discriminator_loss, generator_loss, gradient_penalty, input_gradient
 from dnzoo.losses.generative import check_adversarial
 
@@ -66,6 +67,17 @@ class GAN(keras.Model):
         names = ("discriminator_loss", "generator_loss")
         self.trackers = [keras.metrics.Mean(name) for name in names]
         self.built = True
+
+    output_kind = "samples"
+
+    @property
+    def range(self):
+        """(lowest, highest) value of a pixel: what the generator's `Output` says, else of tanh."""
+        said = [
+            layer.facts["range"] for layer in self.generator.layers if isinstance(layer, Output)
+        ]
+        pixels = any(layer.name == "pixels" for layer in self.generator.layers)
+        return tuple(said[0]) if said else (0, 255) if pixels else (-1, 1)
 
     def call(self, inputs, training=False):
         """{"generated", "real", "fake", "judged"}: images, and logits to train either net by."""

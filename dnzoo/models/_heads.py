@@ -2,8 +2,6 @@
 
 import keras
 
-SIZE = 64  # that every model takes
-
 
 def head(model):
     """The layers that put out a model's classes, from the output back; [] where there are none.
@@ -60,20 +58,12 @@ def train_only_head(model):
             layer.trainable = layer in keep
 
 
-def has_logits(model):
-    """Whether no activation follows a model's scores; classes are cut at 0 then, else at 0.5."""
+def is_linear(activation: object) -> bool:
+    """Whether an argument `activation` means none."""
+    return keras.activations.get(activation) is keras.activations.linear
+
+
+def has_logits(model: keras.Model) -> bool:
+    """Whether no activation follows a model's scores; for models that do not say it."""
     layers = head(model)
-    return not layers or layers[0].activation is keras.activations.linear
-
-
-def labels_pixels(model):
-    """Whether a model gives every pixel of one image scores of classes."""
-    if len(model.inputs) != 1 or len(model.outputs) != 1 or isinstance(model.output, dict):
-        return False
-    if len(model.inputs[0].shape) != 4 or len(model.outputs[0].shape) != 4:
-        return False
-    if type(model.layers[-1]).__name__ == "Preprocessing":  # it puts out pixels
-        return False
-    given = [size or SIZE for size in model.inputs[0].shape[1:3]]
-    out = model.compute_output_shape((1, *given, model.inputs[0].shape[-1]))[1:3]
-    return all(size <= wanted for size, wanted in zip(out, given))
+    return not layers or is_linear(layers[0].activation)

@@ -5,6 +5,7 @@ import keras
 from dnzoo.layers import (
     Conv2DTranspose,
     DifferentiableAugmentation,
+    Output,
     Preprocessing,
     SpectralNormalization,
     normalize,
@@ -74,7 +75,8 @@ def dcgan_generator(
         x = _enlarge(upsampling, width, name=f"up_{level}", **last)(x)
     if include_preprocessing:
         x = Preprocessing(127.5, 127.5, dtype="float32", name="pixels")(x)
-    return keras.Model(inputs, x, name=name)
+    outputs = Output("image", range=[0, 255] if include_preprocessing else [-1, 1])(x)
+    return keras.Model(inputs, outputs, name=name)
 
 
 def dcgan_discriminator(

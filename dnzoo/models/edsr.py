@@ -2,7 +2,7 @@
 
 import keras
 
-from dnzoo.layers import Preprocessing, upsample
+from dnzoo.layers import Output, Preprocessing, upsample
 from dnzoo.layers.geometry import as_tuple
 from dnzoo.models.espcn import check
 
@@ -69,7 +69,9 @@ def edsr(
     if include_preprocessing:
         offset = [255 * value for value in mean]
         x = Preprocessing(255.0, offset, dtype="float32", name="pixels")(x)
-    return keras.Model(image, x, name=name)
+    pixels = [0, 255] if include_preprocessing else None
+    outputs = Output("image", scale=scale, range=pixels)(x)
+    return keras.Model(image, outputs, name=name)
 
 
 def _block(x, filters, residual_scale, name):

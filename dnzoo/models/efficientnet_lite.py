@@ -2,7 +2,7 @@
 
 import keras
 
-from dnzoo.layers import BatchNormalization, Preprocessing
+from dnzoo.layers import BatchNormalization, Output, Preprocessing
 from dnzoo.storage import pretrained
 
 PRETRAINED = "efficientnet_lite0_imagenet"
@@ -60,6 +60,7 @@ def efficientnet_lite0(
         x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
         x = keras.layers.Dropout(0.2, name="dropout")(x)
         x = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
+        x = Output("labels", logits=True)(x)
     model = keras.Model(image, x, name="efficientnet_lite0")
     if weights == "imagenet":
         folder = pretrained.find(PRETRAINED)

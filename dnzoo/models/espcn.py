@@ -2,7 +2,7 @@
 
 import keras
 
-from dnzoo.layers import Preprocessing, SubpixelConv2D
+from dnzoo.layers import Output, Preprocessing, SubpixelConv2D
 from dnzoo.layers.geometry import as_tuple
 
 SCALES = (2, 3, 4)
@@ -55,7 +55,9 @@ def espcn(
     x = SubpixelConv2D(input_shape[-1], 3, scale, dtype="float32", name="head")(x)
     if include_preprocessing:
         x = Preprocessing(255.0, 0.0, dtype="float32", name="pixels")(x)
-    return keras.Model(image, x, name=name)
+    pixels = [0, 255] if include_preprocessing else None
+    outputs = Output("image", scale=scale, range=pixels)(x)
+    return keras.Model(image, outputs, name=name)
 
 
 def check(input_shape, scale):

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import keras
 
-from dnzoo.layers import Bilinear, Conv2DTranspose, MatchSize
+from dnzoo.layers import Bilinear, Conv2DTranspose, MatchSize, Output
 from dnzoo.layers.blocks import seeded_dropout
 from dnzoo.layers.geometry import as_tuple
 from dnzoo.models import _encoders
+from dnzoo.models._heads import is_linear
 
 COARSEST = 32
 PAD = 99  # around the image, for "valid"; the first convolution's own row makes it the paper's 100
@@ -173,7 +174,8 @@ def _fcn(
         cut = stride // 2 + PAD - stride * first  # the paper's 19, 27 and 31
         x = keras.layers.Cropping2D(((cut, 0),) * 2, dtype="float32", name="cut_1")(x)
     x = MatchSize(missing=stride - 1, dtype="float32", name="match_1")([x, image])
-    return keras.Model(image, x, name=name)
+    outputs = Output("classes", logits=is_linear(activation))(x)
+    return keras.Model(image, outputs, name=name)
 
 
 def _score(x, classes, stride):

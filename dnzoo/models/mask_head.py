@@ -4,9 +4,10 @@ from pathlib import Path
 
 import keras
 
-from dnzoo.layers import MatchSize, PerRoI, Resize2D, RoIAlign, upsample
+from dnzoo.layers import MatchSize, Output, PerRoI, Resize2D, RoIAlign, upsample
 from dnzoo.layers.geometry import as_tuple
 from dnzoo.models import _encoders
+from dnzoo.models._heads import is_linear
 
 ROI = 14  # rows of a region that the head reads; it puts out twice as many
 
@@ -67,7 +68,8 @@ def mask_head(
     )
     # float32 under mixed precision, as every head
     head = keras.layers.Conv2D(classes, 1, activation=activation, dtype="float32", name="masks")
-    return keras.Model(features, head(x), name=name)
+    outputs = Output("classes", logits=is_linear(activation))(head(x))
+    return keras.Model(features, outputs, name=name)
 
 
 def mask_branch(
@@ -138,4 +140,6 @@ def mask_branch(
     x = keras.layers.Conv2D(filters, 3, padding="same", name="level")(x)
     x = RoIAlign(ROI, stride, name="roi_align")([x, boxes])
     head = mask_head((ROI, ROI, filters), classes, filters=filters, activation=activation)
-    return keras.Model([image, boxes], PerRoI(head, dtype="float32", name="head")(x), name=name)
+    x = PerRoI(head, dtype="float32", name="head")(x)
+    outputs = Output("masks", logits=is_linear(activation))(x)
+    return keras.Model([image, boxes], outputs, name=name)

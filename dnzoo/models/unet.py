@@ -5,11 +5,12 @@ from pathlib import Path
 
 import keras
 
-from dnzoo.layers import ConvBlock, MatchSize, Preprocessing, SkipFusion, upsample
+from dnzoo.layers import ConvBlock, MatchSize, Output, Preprocessing, SkipFusion, upsample
 from dnzoo.layers.blocks import seeded_dropout
 from dnzoo.layers.fusion import SKIPS
 from dnzoo.layers.geometry import as_tuple
 from dnzoo.models import _encoders
+from dnzoo.models._heads import is_linear
 
 
 def unet(
@@ -132,7 +133,8 @@ def unet(
         dtype="float32",
         name="head",
     )
-    return keras.Model(image, head(x), name=name)
+    outputs = Output("classes", logits=is_linear(activation))(head(x))
+    return keras.Model(image, outputs, name=name)
 
 
 def _contract(input_shape, filters, dropout, block):

@@ -148,6 +148,13 @@ class VAE(keras.Model):
         self.trackers = [keras.metrics.Mean(name) for name in ("nelbo", "reconstruction", "kl")]
         self.built = True
 
+    output_kind = "samples"
+
+    @property
+    def range(self):
+        """(lowest, highest) value of a pixel."""
+        return 0.0, self.max_value
+
     def call(self, images, training=False):
         """{"mean", "log_variance", "pixels"} of a latent drawn for each image."""
         mean, log_variance = self.encoder(images, training=training)

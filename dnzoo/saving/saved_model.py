@@ -23,7 +23,8 @@ import keras
 import numpy as np
 
 from dnzoo import storage
-from dnzoo.models import _heads
+from dnzoo.inference import kinds
+from dnzoo.layers import Output
 from dnzoo.saving import card
 from dnzoo.saving.allowed import check_classes
 from dnzoo.storage.pretrained import (
@@ -52,12 +53,13 @@ def save(
     metrics: dict | None = None,
     provenance: dict | None = None,
     overwrite: bool = False,
+    output: str | Output | None = None,
 ) -> None:
     """Write a model as a SavedModel folder that `load` turns into a Keras model again.
 
-    Its serving function takes float32 images as the model does, (N, H, W, C), and returns
-    `logits` (or `probabilities`, when the model ends in an activation) and `classes`, int32
-    (N, H, W), for a model with one image-like output; another model's outputs keep their names.
+    Its serving function takes float32 images as the model does, (N, H, W, C). What it returns is for
+    the kind of the model's output to say (`dnzoo.inference.kinds`): of "classes" and "labels" `logits`
+    (or `probabilities`) and `classes`, int32 (N, H, W) or (N,); of others the kind's name.
     Everything is float32, whatever precision the model trained in. On JAX and PyTorch a
     TensorFlow child process does the writing.
 
@@ -71,6 +73,8 @@ def save(
         provenance: how the model came to be (data, command, seed, device, ...): such a dict.
         overwrite: replace a SavedModel of dnzoo's that is there; it stays as it is until the new one
             is whole. Nothing else is ever replaced, nor a SavedModel with other files in it.
+        output: what the model puts out, where its last layer does not say it: a kind, "classes",
+            "image", "masks", "labels" or one of your own, or a `dnzoo.layers.Output` with facts.
 
     Raises:
         ValueError: when the model holds a class that is not on the allow-list, or names do not fit.
@@ -84,16 +88,31 @@ def save(
         >>> save(unet((32, 32, 3), filters=(4, 8)), getfixture("tmp_path") / "mine")
     """
     with storage.new_folder(path, _refuse_others if overwrite else False) as folder:
-        write(model, folder, name, class_names, palette, metrics, provenance)
+        write(model, folder, name, class_names, palette, metrics, provenance, output)
 
 
-def write(model, folder, name=None, class_names=None, palette=None, metrics=None, provenance=None):
+def write(
+    model: keras.Model,
+    folder: str | Path,
+    name: str | None = None,
+    class_names: Sequence[str] | None = None,
+    palette: Sequence[tuple[int, int, int]] | None = None,
+    metrics: dict | None = None,
+    provenance: dict | None = None,
+    output: str | Output | None = None,
+) -> None:
     """Fill an empty folder as `save` does, which has the arguments and the errors."""
+    if isinstance(model, keras.Sequential) and getattr(model, "inputs", None):
+        model = keras.Model(model.inputs, model.outputs, name=model.name)
+    if output is not None:
+        model = _saying(model, output)
+    kind = kinds.of(model)
     architecture = _architecture(model)
     check_classes(architecture)
     meta = {
         "format": FORMAT,
         "name": name or model.name,
+        "output": {"kind": kind.name, **kind.facts},
         "class_names": class_names and list(class_names),
         "palette": palette and [list(map(int, colour)) for colour in palette],
         "metrics": metrics,
@@ -108,6 +127,21 @@ def write(model, folder, name=None, class_names=None, palette=None, metrics=None
         Path(handed, "meta.json").write_text(json.dumps(meta), "utf-8")
         np.savez(Path(handed, "weights.npz"), *weights)
         _write_in_child(handed, folder)
+
+
+def _saying(model, output):
+    """The functional model with an `Output` behind it."""
+    output = Output(output) if isinstance(output, str) else output
+    found = kinds.said(model)
+    if found is not None:
+        if found == (output.kind, output.facts):
+            return model
+        raise ValueError(f"{model.name} says {found} already; got output={output.kind!r}.")
+    if not getattr(model, "inputs", None) or len(model.outputs) != 1:
+        raise ValueError(
+            f"output is for functional models with one output; got {type(model).__name__} {model.name}."
+        )
+    return keras.Model(model.input, output(model.outputs[0]), name=model.name)
 
 
 def _refuse_others(path, partial=None):
@@ -162,7 +196,7 @@ def load(name_or_path: str | Path, dtype: str = "float32") -> keras.Model:
     meta = read_meta(folder)
     weights = read_weights(folder, meta)
     check_classes(meta["architecture"], folder)
-    model = _build(_with_precision(meta["architecture"], dtype))
+    model = _saying_what_was(_build(_with_precision(meta["architecture"], dtype)), meta)
     if len(model.weights) != len(weights):
         raise ValueError(f"{folder}: dnzoo.json does not fit its own architecture.")
     for weight, value in zip(model.weights, weights):
@@ -170,7 +204,18 @@ def load(name_or_path: str | Path, dtype: str = "float32") -> keras.Model:
     return model
 
 
-def check(model):
+def _saying_what_was(model, meta):
+    """A model that does not say what it puts out, from a folder that does, or of format 1."""
+    if kinds.said(model) is not None or len(model.outputs) != 1:
+        return model
+    if "output" in meta:
+        facts = dict(meta["output"])
+        return _saying(model, Output(facts.pop("kind"), **facts))
+    kind, facts = kinds.guess(model)
+    return _saying(model, Output(kind, **facts))
+
+
+def check(model: keras.Model) -> None:
     """Raise ValueError when `save` would refuse the model: better before a training than after."""
     check_classes(_architecture(model))
 
@@ -183,12 +228,9 @@ def as_float32(model):
     return copied
 
 
-def served(model):
-    """What a SavedModel of the model serves: {signature: functional model}; "serve" is the default.
-
-    Models with a loss of their own, `dnzoo.models.VAE` and `GAN`, say it themselves.
-    """
-    return model.served() if hasattr(model, "served") else {"serve": model}
+def served(model: keras.Model) -> dict[str, keras.Model]:
+    """What a SavedModel of the model serves: {signature: functional model}; "serve" is the default."""
+    return kinds.of(model).served()
 
 
 def signatures(model):
@@ -201,7 +243,7 @@ def signatures(model):
 
 def _architecture(model):
     functional = isinstance(model, keras.Model) and getattr(model, "inputs", None)
-    if not functional and not hasattr(model, "served"):
+    if not functional and kinds.said(model) is None:
         raise ValueError(
             f"only a functional keras.Model, a VAE or a GAN can be saved; got {type(model).__name__}."
         )
@@ -240,7 +282,8 @@ def _write(meta, weights, folder):
     module = tf.Module()
     # By position, in the order of the data file; Keras's paths carry counters that change.
     module.weights = {f"{i:05d}": w.value for i, w in enumerate(model.weights)}
-    functions = {name: _serving_function(part) for name, part in served(model).items()}
+    kind = kinds.of(model)
+    functions = {name: _serving_function(part, kind) for name, part in kind.served().items()}
     for name, function in functions.items():
         setattr(module, name, function)
     functions["serving_default"] = functions.pop("serve")
@@ -265,23 +308,11 @@ def _write(meta, weights, folder):
     storage.write_json(folder / EXTRA, meta)
 
 
-def _serving_function(model):
+def _serving_function(model, kind):
     import tensorflow as tf
 
-    labels_pixels = _heads.labels_pixels(model)
-    linear = labels_pixels and _heads.has_logits(model)
-
     def serve(*inputs):
-        outputs = model(inputs[0] if len(inputs) == 1 else list(inputs), training=False)
-        if isinstance(outputs, dict):
-            return outputs
-        if not labels_pixels:
-            return dict(zip(model.output_names, keras.tree.flatten(outputs)))
-        if outputs.shape[-1] == 1:
-            classes = tf.cast(outputs[..., 0] > (0.0 if linear else 0.5), tf.int32)
-        else:
-            classes = tf.argmax(outputs, axis=-1, output_type=tf.int32)
-        return {"logits" if linear else "probabilities": outputs, "classes": classes}
+        return kind.outputs(model(inputs[0] if len(inputs) == 1 else list(inputs), training=False))
 
     signature = [tf.TensorSpec(x.shape, x.dtype, name=x.name) for x in model.inputs]
     return tf.function(serve, input_signature=signature)

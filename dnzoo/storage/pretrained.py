@@ -10,7 +10,7 @@ import numpy as np
 
 from dnzoo.storage.whole import write_json
 
-FORMAT = 1
+FORMAT = 2  # 1, before 2026-12, did not say what a model puts out
 EXTRA = "assets.extra/dnzoo.json"
 VARIABLES = "variables/variables.data-00000-of-00001"
 INDEX = Path(__file__).with_name("pretrained.json")

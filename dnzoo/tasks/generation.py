@@ -46,7 +46,7 @@ class Generation(Task):
                 f"{tuple(data.shape)}."
             )
         self.classifier_name = str(classifier)
-        last = net.layers[-1]
+        last = [layer for layer in net.layers if layer.weights][-1]
         self.judge = keras.Model(net.input, [last.input, last.output])
         self.distance = FrechetDistance(lambda pictures: self._judged(pictures)[0])
 

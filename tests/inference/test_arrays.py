@@ -171,7 +171,7 @@ def test_a_classifier_does_not_put_out_an_image():
     image = keras.Input((8, 8, 3))
     classifier = keras.Model(image, keras.layers.GlobalAveragePooling2D()(image))
     with pytest.raises(ValueError, match="does not put out an image"):
-        predict(classifier, np.zeros((8, 8, 3)))
+        inference.upscale(classifier, np.zeros((8, 8, 3), "uint8"))
 
 
 def test_command_line(model, saved, tmp_path):

@@ -1,0 +1,128 @@
+"""An image for an image: as large, or larger by a whole number."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from dnzoo.imaging import reading
+from dnzoo.inference.kinds.base import Kind, Target
+from dnzoo.inference.tiled import apart
+from dnzoo.metrics import similarity
+
+PROBE = 64  # rows at which a model's scale is looked at where they are free
+
+
+class Image(Kind):
+    """Of super-resolution, restoration, colourisation: (N, H, W, C) -> (N, S H, S W, channels).
+
+    Facts: `scale`, S; `range`, (low, high) of pixels, None: that of the input; `luma`, whether the one
+    channel is Y of ITU-R BT.601 (16 to 235), as in super-resolution unless it says otherwise.
+    """
+
+    name = "image"
+
+    @property
+    def scale(self) -> int:
+        """S."""
+        return self.facts.get("scale") or scale(self.model)
+
+    @property
+    def luma(self) -> bool:
+        """Whether the model reads and puts out Y alone."""
+        one = self.model.inputs[0].shape[-1] == 1 == self.model.outputs[0].shape[-1]
+        return one and self.facts.get("luma", self.scale > 1)
+
+    @property
+    def channels(self) -> int:
+        """3 where the model reads Y alone: colour comes from the image then."""
+        return 3 if self.luma else self.model.inputs[0].shape[-1]
+
+    def picture(
+        self, image: np.ndarray, tile: int | str | None = "auto", out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """The result for (H, W, channels) uint8 as uint8; a model of Y alone leaves colour as it is."""
+        prepare = similarity.luma if self.luma else None
+        return apart(self.model, image, tile, out, prepare, self._finish)
+
+    def _finish(self, y, given):
+        from PIL import Image as Pillow
+
+        if not self.luma:
+            return y.round().clip(0, 255).astype("uint8")
+        large = np.array(Pillow.fromarray(given).resize(y.shape[1::-1], Pillow.BICUBIC))
+        # what Y gains over the bicubic one's, all three colours gain: Cb and Cr stay
+        gain = y - similarity.luma(large)
+        return (large + gain * 255 / 219).round().clip(0, 255).astype("uint8")
+
+    def endings(self) -> Sequence[str]:
+        """_x2.png, or _image.png where the size stays."""
+        return [f"_x{self.scale}.png" if self.scale > 1 else "_image.png"]
+
+    def write(self, image: np.ndarray, target: Target) -> list[str]:
+        """The picture as PNG, or tile by tile as TIFF for an image that lies on disk."""
+        from PIL import Image as Pillow
+
+        (ending,) = self.endings()
+        if isinstance(image, np.memmap):
+            ending = ending.replace(".png", ".tif")
+            with target(ending) as partial:
+                sizes = (self.scale * n for n in image.shape[:2])
+                channels = 3 if self.luma else self.model.outputs[0].shape[-1]
+                out = reading.create(partial, (*sizes, channels))
+                self.picture(image, out=out).flush()
+        else:
+            with target(ending) as partial:
+                Pillow.fromarray(self.picture(image).squeeze()).save(partial)
+        return [ending]
+
+    def draw(self, prediction: np.ndarray, image: np.ndarray | None) -> Any:
+        """The prediction itself, 0 to 255."""
+        from PIL import Image as Pillow
+
+        return Pillow.fromarray(prediction.round().clip(0, 255).astype("uint8").squeeze())
+
+
+def upscale(
+    model: keras.Model,
+    image: np.ndarray,
+    tile: int | str | None = "auto",
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    """A picture enlarged by a model for super-resolution, in tiles as `predict`.
+
+    Args:
+        model: reads and writes RGB, or Y alone: colour is enlarged bicubically then.
+        image: (H, W, 3) uint8.
+        tile, out: as for `predict`.
+
+    Returns:
+        (scale H, scale W, 3) uint8.
+
+    Raises:
+        ValueError: for a model or an image of another kind.
+    """
+    factor, image = scale(model), image if hasattr(image, "shape") else np.asarray(image)
+    if image.dtype != "uint8" or image.ndim != 3 or image.shape[-1] != 3 or factor == 1:
+        raise ValueError(
+            f"upscale takes a model that enlarges and an (H, W, 3) uint8 image; got {model.name}, "
+            f"which enlarges by {factor}, and {image.shape} {image.dtype}."
+        )
+    return Image(model, {"scale": factor}).picture(image, tile, out)
+
+
+def scale(model: keras.Model) -> int:
+    """How much larger than its image a model's output is: 1 for segmentation.
+
+    Raises:
+        ValueError: for a model that does not put out an image.
+    """
+    one = len(getattr(model, "inputs", None) or ()) == 1 == len(model.outputs)
+    if one and len(model.inputs[0].shape) == 4 == len(model.outputs[0].shape):
+        sizes = [size or PROBE for size in model.inputs[0].shape[1:3]]
+        out = model.compute_output_shape((1, *sizes, model.inputs[0].shape[-1]))[1:3]
+        factor = max(out[0] // sizes[0], 1)
+        if factor == 1 or out == tuple(factor * size for size in sizes):
+            return factor
+    raise ValueError(f"{model.name} does not put out an image for an image.")

@@ -1,0 +1,56 @@
+"""Scores of classes for a whole image."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from dnzoo.inference.kinds.base import Kind, Target
+
+SHOWN = 5
+
+
+class Labels(Kind):
+    """Of classifiers: (N, H, W, C) -> (N, classes).
+
+    Facts: `logits`, whether no activation follows the scores.
+    """
+
+    name = "labels"
+    options = ("class_names",)
+
+    def outputs(self, outputs: Any) -> dict[str, Any]:
+        """{"logits" or "probabilities": as they are, "classes": int32 (N,)}."""
+        scores = "logits" if self.facts.get("logits", True) else "probabilities"
+        return {scores: outputs, "classes": ops.cast(ops.argmax(outputs, axis=-1), "int32")}
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Scores (classes,) of one image (H, W, C)."""
+        wanted = self.model.inputs[0].shape[1:]
+        given = tuple(np.shape(x))
+        if len(given) != 3 or any(w not in (None, n) for w, n in zip(wanted, given)):
+            raise ValueError(
+                f"{self.model.name} reads images of shape {tuple(wanted)}; got {given}."
+            )
+        scores = self.model.predict_on_batch(np.asarray(x, "float32")[None])[0]
+        return ops.convert_to_numpy(scores)
+
+    def endings(self) -> Sequence[str]:
+        """A text."""
+        return ["_labels.txt"]
+
+    def write(
+        self, image: np.ndarray, target: Target, class_names: Sequence[str] | None = None
+    ) -> list[str]:
+        """The likeliest classes, a line each: probability, number and, if known, name."""
+        scores = self.predict(image)
+        if self.facts.get("logits", True):
+            scores = ops.convert_to_numpy(ops.softmax(scores))
+        lines = [
+            f"{scores[i]:.4f} {i}{f' {class_names[i]}' if class_names else ''}"
+            for i in np.argsort(-scores, kind="stable")[:SHOWN]
+        ]
+        with target(self.endings()[0]) as partial:
+            partial.write_text("\n".join(lines) + "\n", "utf-8")
+        return list(self.endings())
