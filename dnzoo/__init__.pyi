@@ -19,8 +19,10 @@ from .models.espcn import espcn as espcn
 from .models.fcn import fcn8s as fcn8s
 from .models.fcn import fcn16s as fcn16s
 from .models.fcn import fcn32s as fcn32s
+from .models.fsrcnn import fsrcnn as fsrcnn
 from .models.mask_head import mask_branch as mask_branch
 from .models.mask_head import mask_head as mask_head
+from .models.srcnn import srcnn as srcnn
 from .models.unet import unet as unet
 from .models.vae import vae as vae
 from .saving import load as load

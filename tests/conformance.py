@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from dnzoo import losses, saving
+from dnzoo.inference import kinds
 from tests import backends
 from tests.backends import Case, gradients
 
@@ -122,8 +123,15 @@ class LayerConformance(Case):
 class ModelConformance(Case):
     """`build`: makes a fresh, tiny model. `shapes`: of its input. `parameters`: the integer.
 
-    A model that labels pixels says `classes`; another gives `batch()` and `loss` of its own.
+    A model that labels pixels says `classes`; another gives `batch()` and `loss` of its own. `builder`
+    is the public function, for `papers`: (arguments, parameters) of the papers' own networks;
+    `illegal`: (arguments, message); `any_size`: arguments of a net that takes images of any size.
     """
+
+    builder = None
+    papers = ()
+    illegal = ()
+    any_size = None
 
     parameters = None
     classes = None
@@ -156,6 +164,25 @@ class ModelConformance(Case):
 
     def test_parameters(self):
         assert self.build().count_params() == self.parameters
+
+    def test_papers(self):
+        for arguments, parameters in self.papers:
+            found = self.builder(**arguments).count_params()
+            assert found == parameters, f"{arguments}: {found:,}"
+
+    def test_illegal(self):
+        for arguments, message in self.illegal:
+            with pytest.raises(ValueError, match=message):
+                self.builder(**arguments)
+
+    def test_any_size(self):
+        if self.any_size is None:
+            return
+        model = self.builder(**self.any_size)
+        for size in ((1, 1), (3, 2), (17, 23), (32, 48)):
+            shape = (1, *size, model.inputs[0].shape[-1])
+            output = model(np.ones(shape, "float32"))
+            assert tuple(output.shape) == tuple(model.compute_output_shape(shape))
 
     def test_shape(self):
         model = self.build()
@@ -234,12 +261,25 @@ class ModelConformance(Case):
         module = tf.saved_model.load(str(tmp_path / "saved"))
         served = module.serve(*images) if isinstance(images, list) else module.serve(images)
         scale = max(np.abs(expected).max(), 1)
-        if self.classes is None:
-            assert np.abs(served[model.output_names[0]] - expected).max() < 1e-5 * scale
-            return
-        assert np.abs(served["logits"] - expected).max() < 1e-5 * scale
-        assert served["classes"].shape == expected.shape[:-1]
+        names = [*kinds.of(model).outputs(expected)]
+        assert {*served} == {*names}
+        assert np.abs(served[names[0]] - expected).max() < 1e-5 * scale
+        if self.classes is not None:
+            assert names == ["logits", "classes"]
+            assert served["classes"].shape == expected.shape[:-1]
 
     @pytest.mark.parametrize("backend", backends.OTHERS)
     def test_same_on(self, backend, other_backends):
         backends.compare(self, other_backends(backend))
+
+
+class SuperResolutionConformance(ModelConformance):
+    """Learns to enlarge a few coarse pictures by heart."""
+
+    loss = keras.losses.MeanSquaredError()
+
+    def batch(self):
+        rng = np.random.default_rng(2)
+        small = rng.uniform(0, 1, self.shapes).astype("float32")
+        scale = self.build().compute_output_shape(self.shapes)[1] // self.shapes[1]
+        return small, small.repeat(scale, 1).repeat(scale, 2)

@@ -11,7 +11,9 @@ from dnzoo.models.dcgan import dcgan, dcgan_discriminator, dcgan_generator
 from dnzoo.models.edsr import edsr
 from dnzoo.models.espcn import espcn
 from dnzoo.models.fcn import fcn8s, fcn16s, fcn32s
+from dnzoo.models.fsrcnn import fsrcnn
 from dnzoo.models.mask_head import mask_branch, mask_head
+from dnzoo.models.srcnn import srcnn
 from dnzoo.models.unet import unet
 from dnzoo.models.vae import VAE, vae
 
@@ -26,8 +28,10 @@ BUILDERS = {
         fcn8s,
         fcn16s,
         fcn32s,
+        fsrcnn,
         mask_branch,
         mask_head,
+        srcnn,
         unet,
         vae,
     )

@@ -146,7 +146,7 @@ def dcgan_discriminator(
         )
         projected = keras.layers.Dot(1, dtype="float32", name="projection")([pooled, embedded])
         logit = keras.layers.Add(dtype="float32", name="sum")([logit, projected])
-    return keras.Model(inputs, logit, name=name)
+    return keras.Model(inputs, Output("labels", logits=True)(logit), name=name)
 
 
 def dcgan(

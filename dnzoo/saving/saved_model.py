@@ -106,8 +106,8 @@ def write(
         model = keras.Model(model.inputs, model.outputs, name=model.name)
     if output is not None:
         model = _saying(model, output)
-    kind = kinds.of(model)
     architecture = _architecture(model)
+    kind = kinds.of(model)
     check_classes(architecture)
     meta = {
         "format": FORMAT,
@@ -263,9 +263,23 @@ def _with_precision(node, policy, outputs=()):
     if "output_layers" in node:
         places = node["output_layers"]
         outputs = {place[0] for place in (places if isinstance(places[0], list) else [places])}
+        outputs |= {
+            name
+            for layer in node["layers"]
+            if layer["class_name"] == "Output"
+            for name in _read_by(layer["inbound_nodes"])
+        }
     elif node.get("name") in outputs and "inbound_nodes" in node:
         policy = "float32"
     return {key: _with_precision(value, policy, outputs) for key, value in node.items()}
+
+
+def _read_by(node):
+    """Names of the layers whose outputs a serialised call reads."""
+    if isinstance(node, dict) and "keras_history" in node:
+        return {node["keras_history"][0]}
+    inside = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    return {name for value in inside for name in _read_by(value)}
 
 
 def _build(architecture):

@@ -2,24 +2,11 @@
 
 import functools
 
-import keras
 import numpy as np
 import pytest
 
 from dnzoo.models import edsr, espcn, take_weights
-from tests.conformance import ModelConformance
-
-
-class SuperResolutionConformance(ModelConformance):
-    """Learns to enlarge a few coarse pictures by heart."""
-
-    loss = keras.losses.MeanSquaredError()
-
-    def batch(self):
-        rng = np.random.default_rng(2)
-        small = rng.uniform(0, 1, self.shapes).astype("float32")
-        scale = self.build().compute_output_shape(self.shapes)[1] // self.shapes[1]
-        return small, small.repeat(scale, 1).repeat(scale, 2)
+from tests.conformance import SuperResolutionConformance
 
 
 class TestESPCN(SuperResolutionConformance):

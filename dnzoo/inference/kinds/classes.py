@@ -26,10 +26,7 @@ class Classes(Kind):
 
     def outputs(self, outputs: Any) -> dict[str, Any]:
         """{"logits" or "probabilities": as they are, "classes": int32 (N, H, W)}."""
-        one = outputs.shape[-1] == 1
-        chosen = outputs[..., 0] > self.threshold if one else ops.argmax(outputs, axis=-1)
-        scores = "logits" if self.facts.get("logits", True) else "probabilities"
-        return {scores: outputs, "classes": ops.cast(chosen, "int32")}
+        return scores_and_classes(outputs, self.facts.get("logits", True))
 
     def numbers(self, scores: np.ndarray) -> np.ndarray:
         """Class numbers, uint8 (..., H, W), of scores (..., H, W, classes)."""
@@ -65,6 +62,15 @@ class Classes(Kind):
     def _colours(self, palette):
         count = max(self.model.outputs[0].shape[-1], 2)
         return np.array(palette or drawing.palette(count), "uint8")
+
+
+def scores_and_classes(scores: Any, logits: bool) -> dict[str, Any]:
+    """{"logits" or "probabilities": the scores, (..., classes), "classes": int32 (...)}, for serving."""
+    one = scores.shape[-1] == 1
+    threshold = 0.0 if logits else 0.5
+    chosen = scores[..., 0] > threshold if one else ops.argmax(scores, axis=-1)
+    name = "logits" if logits else "probabilities"
+    return {name: scores, "classes": ops.cast(chosen, "int32")}
 
 
 def classes(logits: np.ndarray, threshold: float = 0.0) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from dnzoo.inference.kinds.base import Kind, Target
+from dnzoo.inference.kinds.classes import scores_and_classes
 
 SHOWN = 5
 
@@ -22,8 +23,7 @@ class Labels(Kind):
 
     def outputs(self, outputs: Any) -> dict[str, Any]:
         """{"logits" or "probabilities": as they are, "classes": int32 (N,)}."""
-        scores = "logits" if self.facts.get("logits", True) else "probabilities"
-        return {scores: outputs, "classes": ops.cast(ops.argmax(outputs, axis=-1), "int32")}
+        return scores_and_classes(outputs, self.facts.get("logits", True))
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Scores (classes,) of one image (H, W, C)."""
