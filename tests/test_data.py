@@ -156,7 +156,7 @@ def test_no_network_is_said(tmp_path, monkeypatch):
 
     monkeypatch.setattr(tfds, "builder", lambda *args, **kwargs: pytest.fail("TFDS was asked"))
     monkeypatch.setattr(tfds_offline, "_answers", lambda url: False)
-    with pytest.raises(ConnectionError, match="does not answer.*--data FOLDER"):
+    with pytest.raises(ConnectionError, match=r"does not answer.*--data FOLDER"):
         segmentation.load("oxford_iiit_pet", tmp_path)
 
 
