@@ -10,7 +10,6 @@ get the trainable Keras model back, on any backend and without TensorFlow:
 Reading a folder runs no code from it: the architecture may only name classes of an allow-list.
 """
 
-import copy
 import json
 import os
 import subprocess
@@ -25,7 +24,7 @@ import numpy as np
 from dnzoo import storage
 from dnzoo.inference import kinds
 from dnzoo.layers import Output
-from dnzoo.saving import card
+from dnzoo.saving import architecture, card
 from dnzoo.saving.allowed import check_classes
 from dnzoo.storage.pretrained import (
     EXTRA,
@@ -105,10 +104,10 @@ def write(
     if isinstance(model, keras.Sequential) and getattr(model, "inputs", None):
         model = keras.Model(model.inputs, model.outputs, name=model.name)
     if output is not None:
-        model = _saying(model, output)
-    architecture = _architecture(model)
+        model = architecture.saying(model, output)
+    written = architecture.of(model)
+    check_classes(written)
     kind = kinds.of(model)
-    check_classes(architecture)
     meta = {
         "format": FORMAT,
         "name": name or model.name,
@@ -117,7 +116,7 @@ def write(
         "palette": palette and [list(map(int, colour)) for colour in palette],
         "metrics": metrics,
         "provenance": provenance,
-        "architecture": architecture,
+        "architecture": written,
     }
     weights = [keras.ops.convert_to_numpy(w.value).astype("float32") for w in model.weights]
     if keras.backend.backend() == "tensorflow":
@@ -127,21 +126,6 @@ def write(
         Path(handed, "meta.json").write_text(json.dumps(meta), "utf-8")
         np.savez(Path(handed, "weights.npz"), *weights)
         _write_in_child(handed, folder)
-
-
-def _saying(model, output):
-    """The functional model with an `Output` behind it."""
-    output = Output(output) if isinstance(output, str) else output
-    found = kinds.said(model)
-    if found is not None:
-        if found == (output.kind, output.facts):
-            return model
-        raise ValueError(f"{model.name} says {found} already; got output={output.kind!r}.")
-    if not getattr(model, "inputs", None) or len(model.outputs) != 1:
-        raise ValueError(
-            f"output is for functional models with one output; got {type(model).__name__} {model.name}."
-        )
-    return keras.Model(model.input, output(model.outputs[0]), name=model.name)
 
 
 def _refuse_others(path, partial=None):
@@ -196,7 +180,9 @@ def load(name_or_path: str | Path, dtype: str = "float32") -> keras.Model:
     meta = read_meta(folder)
     weights = read_weights(folder, meta)
     check_classes(meta["architecture"], folder)
-    model = _saying_what_was(_build(_with_precision(meta["architecture"], dtype)), meta)
+    model = architecture.saying_what_was(
+        architecture.build(architecture.with_precision(meta["architecture"], dtype)), meta
+    )
     if len(model.weights) != len(weights):
         raise ValueError(f"{folder}: dnzoo.json does not fit its own architecture.")
     for weight, value in zip(model.weights, weights):
@@ -204,25 +190,14 @@ def load(name_or_path: str | Path, dtype: str = "float32") -> keras.Model:
     return model
 
 
-def _saying_what_was(model, meta):
-    """A model that does not say what it puts out, from a folder that does, or of format 1."""
-    if kinds.said(model) is not None or len(model.outputs) != 1:
-        return model
-    if "output" in meta:
-        facts = dict(meta["output"])
-        return _saying(model, Output(facts.pop("kind"), **facts))
-    kind, facts = kinds.guess(model)
-    return _saying(model, Output(kind, **facts))
-
-
 def check(model: keras.Model) -> None:
     """Raise ValueError when `save` would refuse the model: better before a training than after."""
-    check_classes(_architecture(model))
+    check_classes(architecture.of(model))
 
 
 def as_float32(model):
     """A copy that computes in float32 with the same weights."""
-    copied = _build(_architecture(model))
+    copied = architecture.build(architecture.of(model))
     for weight, value in zip(copied.weights, model.weights, strict=True):
         weight.assign(value)
     return copied
@@ -241,56 +216,10 @@ def signatures(model):
     }
 
 
-def _architecture(model):
-    functional = isinstance(model, keras.Model) and getattr(model, "inputs", None)
-    if not functional and kinds.said(model) is None:
-        raise ValueError(
-            f"only a functional keras.Model, a VAE or a GAN can be saved; got {type(model).__name__}."
-        )
-    architecture = keras.saving.serialize_keras_object(model)
-    architecture.pop("compile_config", None)
-    return _with_precision(json.loads(json.dumps(architecture)), "float32")
-
-
-def _with_precision(node, policy, outputs=()):
-    """The architecture with every layer's precision replaced, but for the output layers'."""
-    if isinstance(node, list):
-        return [_with_precision(item, policy, outputs) for item in node]
-    if not isinstance(node, dict):
-        return node
-    if node.get("class_name") == "DTypePolicy":
-        return {**node, "config": {"name": policy}}
-    if "output_layers" in node:
-        places = node["output_layers"]
-        outputs = {place[0] for place in (places if isinstance(places[0], list) else [places])}
-        outputs |= {
-            name
-            for layer in node["layers"]
-            if layer["class_name"] == "Output"
-            for name in _read_by(layer["inbound_nodes"])
-        }
-    elif node.get("name") in outputs and "inbound_nodes" in node:
-        policy = "float32"
-    return {key: _with_precision(value, policy, outputs) for key, value in node.items()}
-
-
-def _read_by(node):
-    """Names of the layers whose outputs a serialised call reads."""
-    if isinstance(node, dict) and "keras_history" in node:
-        return {node["keras_history"][0]}
-    inside = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
-    return {name for value in inside for name in _read_by(value)}
-
-
-def _build(architecture):
-    # Keras empties the dicts that it reads
-    return keras.saving.deserialize_keras_object(copy.deepcopy(architecture), safe_mode=True)
-
-
 def _write(meta, weights, folder):
     import tensorflow as tf
 
-    model = _build(meta["architecture"])
+    model = architecture.build(meta["architecture"])
     for weight, value in zip(model.weights, weights, strict=True):
         weight.assign(value)
     module = tf.Module()
