@@ -1,6 +1,8 @@
 """Resizing with half-pixel centres: nearest, linear and cubic, along any axis, with antialiasing."""
 
 import math
+from collections.abc import Sequence
+from fractions import Fraction
 from numbers import Integral
 
 import keras
@@ -26,6 +28,36 @@ def target_size(size, scale):
         return math.floor(size * scale)
     rows = ops.floor(ops.cast(size, "float64") * scale)
     return ops.cast(rows, "int32")
+
+
+def rows_read(
+    method: str, ratio: Fraction, antialias: bool, low: int, high: int
+) -> tuple[int, int]:
+    """(first, last) input row that output rows `low` to `high` are made of; `ratio` is H / H'."""
+    half = Fraction(1, 2)
+    if method == "nearest":
+        return math.floor((low + half) * ratio), math.floor((high + half) * ratio)
+    reach = Fraction(REACH[method]) * (max(ratio, 1) if antialias else 1)
+    begin, end = ((row + half) * ratio - half for row in (low, high))
+    return math.floor(begin - reach) + 1, math.ceil(end + reach) - 1
+
+
+def products(
+    method: str,
+    shape: Sequence[int],
+    sizes: Sequence[int],
+    data_format: str,
+    antialias: bool = False,
+) -> int:
+    """Multiply-accumulates of resizing a batch of `shape` to `sizes` rows, one axis after the other."""
+    if method == "nearest":
+        return 0
+    shape, total = list(shape), 0
+    for axis, wanted in zip(geometry.spatial_axes(len(sizes), data_format), sizes):
+        stretch = max(shape[axis] / wanted, 1) if antialias else 1
+        shape[axis] = wanted
+        total += math.prod(shape) * math.ceil(2 * REACH[method] * stretch)
+    return total
 
 
 def weight(distance, method, a, xp=np):

@@ -1,12 +1,15 @@
 """Resizing, and resizing followed by a convolution."""
 
+from collections.abc import Sequence
+from fractions import Fraction
 from numbers import Real
 
 import keras
 
 from dnzoo.layers import geometry
 from dnzoo.layers.base import SpatialLayer, UpsamplingConv
-from dnzoo.layers.interpolation import INTERPOLATIONS, resize, target_size
+from dnzoo.layers.interpolation import INTERPOLATIONS, products, resize, rows_read, target_size
+from dnzoo.layers.rules import Kept, Rows, Shape
 
 
 class Resize(SpatialLayer):
@@ -77,6 +80,23 @@ class Resize(SpatialLayer):
                 )
         depth = geometry.channels(input_shape, self.data_format)
         return geometry.batch_shape(input_shape[0], sizes, depth, self.data_format)
+
+    def rows_seen(
+        self, axis: int, low: int, high: int, rows_in: Sequence[int | None], rows_out: int
+    ) -> Rows:
+        """The rows that the kernel weighs."""
+        method = INTERPOLATIONS[self.rank][self.interpolation]
+        return rows_read(method, Fraction(rows_in[0], rows_out), self.antialias, low, high)
+
+    def macs(self, shapes_in: Sequence[Shape], shape_out: Shape) -> int:
+        """Taps along one axis after the other."""
+        method = INTERPOLATIONS[self.rank][self.interpolation]
+        sizes = geometry.spatial_shape(shape_out, self.data_format)
+        return products(method, shapes_in[0], sizes, self.data_format, self.antialias)
+
+    def kept(self, shapes_in: Sequence[Shape], shape_out: Shape) -> Kept:
+        """Nothing: the matrix is a constant."""
+        return Kept()
 
     def get_config(self):
         return {
