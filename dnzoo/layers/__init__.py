@@ -9,6 +9,11 @@ from dnzoo.layers.fusion import MatchSize, MultiScaleFusion, SkipFusion
 from dnzoo.layers.initializers import ICNR, Bilinear
 from dnzoo.layers.learned import CARAFE, DySample
 from dnzoo.layers.normalization import BatchNormalization, normalize
+from dnzoo.layers.pooling import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
+)
 from dnzoo.layers.preprocessing import Preprocessing
 from dnzoo.layers.resize import (
     Resize1D,
@@ -18,6 +23,7 @@ from dnzoo.layers.resize import (
     ResizeConv2D,
     ResizeConv3D,
 )
+from dnzoo.layers.resize_like import ResizeLike
 from dnzoo.layers.roi import PerRoI, RoIAlign, roi_align
 from dnzoo.layers.separable import DepthwiseConv2DTranspose, SeparableConv2DTranspose
 from dnzoo.layers.spectral import SpectralNormalization
@@ -44,6 +50,9 @@ from dnzoo.layers.upsampling import upsample
 __all__ = [
     "CARAFE",
     "ICNR",
+    "AdaptiveAveragePooling1D",
+    "AdaptiveAveragePooling2D",
+    "AdaptiveAveragePooling3D",
     "AttentionGate",
     "BatchNormalization",
     "Bilinear",
@@ -77,6 +86,7 @@ __all__ = [
     "ResizeConv1D",
     "ResizeConv2D",
     "ResizeConv3D",
+    "ResizeLike",
     "RoIAlign",
     "SelfAttention2D",
     "SeparableConv2DTranspose",

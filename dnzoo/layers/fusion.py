@@ -11,7 +11,7 @@ from dnzoo.layers import geometry
 from dnzoo.layers.attention import AttentionGate, pointwise
 from dnzoo.layers.base import SpatialLayer
 from dnzoo.layers.blocks import Block
-from dnzoo.layers.interpolation import INTERPOLATIONS, products, resize, rows_read
+from dnzoo.layers.interpolation import INTERPOLATIONS, METHODS, products, resize, rows_read
 from dnzoo.layers.rules import NOTHING, WHOLE, Kept, Moves, Rows, Shape
 
 SKIPS = ("concat", "add", "attention")
@@ -216,12 +216,12 @@ class MultiScaleFusion(Block):
         """What resizing reads of each level; all where a normalisation looks at the whole image."""
         if self.normalization in ("instance", "group"):
             return WHOLE
-        method = INTERPOLATIONS[self.rank][self.interpolation]
+        method = METHODS[self.interpolation]
         return [rows_read(method, Fraction(rows, rows_out), False, low, high) for rows in rows_in]
 
     def macs(self, shapes_in: Sequence[Shape], shape_out: Shape) -> int:
         """Of the 1x1 convolutions, and of resizing all but the finest."""
-        method = INTERPOLATIONS[self.rank][self.interpolation]
+        method = METHODS[self.interpolation]
         total = sum(math.prod(shape) for shape in shapes_in) * self.filters
         for shape in shapes_in[1:]:
             shape = (*shape[:-1], self.filters)

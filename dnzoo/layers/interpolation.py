@@ -10,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from dnzoo.layers import geometry
+from dnzoo.layers.base import Tensor
 
 # The names of a rank, and what is done along each axis.
 INTERPOLATIONS = {
@@ -17,6 +18,7 @@ INTERPOLATIONS = {
     2: {"nearest": "nearest", "bilinear": "linear", "bicubic": "cubic"},
     3: {"nearest": "nearest", "trilinear": "linear"},
 }
+METHODS = {name: method for names in INTERPOLATIONS.values() for name, method in names.items()}
 REACH = {"linear": 1.0, "cubic": 2.0}
 
 
@@ -69,12 +71,20 @@ def weight(distance, method, a, xp=np):
     return xp.where(distance < 1.0, near, xp.where(distance < 2.0, far, 0.0))
 
 
-def interpolation_matrix(size, target, method, antialias=False, a=-0.5):
+def interpolation_matrix(
+    size: int | Tensor,
+    target: int | Tensor,
+    method: str,
+    antialias: bool = False,
+    a: float = -0.5,
+    align_corners: bool = False,
+) -> np.ndarray | Tensor:
     """The matrix (target, size) that resizes one axis; float64.
 
     Sizes are integers (numpy computes) or scalar tensors. At the border, weights of rows that do
     not exist are dropped and the rest normalised to 1 (Pillow, TensorFlow, JAX); for cubic with
     a = -0.75 they go to the border row instead (PyTorch, OpenCV). The two agree for linear.
+    With `align_corners` the first rows lie on each other, and so do the last.
     """
     xp = np if isinstance(size, int) and isinstance(target, int) else ops
     if xp is ops:
@@ -85,7 +95,8 @@ def interpolation_matrix(size, target, method, antialias=False, a=-0.5):
     if method == "nearest":
         chosen = xp.floor((2.0 * rows + 1.0) * size / (2.0 * target))  # exact: one rounding
         return xp.where(chosen[:, None] == source[None, :], 1.0, 0.0)
-    centre = (rows + 0.5) * ratio - 0.5
+    corner = rows * ((size - 1) / xp.maximum(target - 1, 1))
+    centre = corner if align_corners else (rows + 0.5) * ratio - 0.5
     if method == "cubic" and a != -0.5:
         matrix = 0.0
         for tap in (-1.0, 0.0, 1.0, 2.0):
@@ -99,7 +110,16 @@ def interpolation_matrix(size, target, method, antialias=False, a=-0.5):
     return matrix / xp.sum(matrix, axis=1, keepdims=True)
 
 
-def resize(x, interpolation, data_format, scale=None, size=None, antialias=False, a=-0.5):
+def resize(
+    x: Tensor,
+    interpolation: str,
+    data_format: str,
+    scale: Sequence[float] | None = None,
+    size: Sequence[int | Tensor] | None = None,
+    antialias: bool = False,
+    a: float = -0.5,
+    align_corners: bool = False,
+) -> Tensor:
     """Resize every spatial axis of `x`, by `scale` or to `size` (sequences, one number an axis).
 
     Nearest by an integer is a broadcast, everything else a matrix product an axis: their gradients
@@ -111,15 +131,24 @@ def resize(x, interpolation, data_format, scale=None, size=None, antialias=False
     axes = geometry.spatial_axes(rank, data_format)
     given = [ops.shape(x)[axis] for axis in axes]
     sizes = [target_size(*pair) for pair in zip(given, scale)] if size is None else size
-    if _tensorflow_has_kernel(x, method, scale, antialias, data_format):
+    if not align_corners and _tensorflow_has_kernel(x, method, scale, antialias, data_format):
         return _tensorflow_bilinear(x, sizes)
     for i, axis in enumerate(axes):
         if method == "nearest" and size is None and isinstance(scale[i], Integral):
             x = geometry.per_axis(x, axis, lambda rows, times=scale[i]: _repeat(rows, times))
         else:
-            matrix = interpolation_matrix(given[i], sizes[i], method, antialias, a)
+            matrix = interpolation_matrix(given[i], sizes[i], method, antialias, a, align_corners)
             x = geometry.per_axis(x, axis, lambda rows, matrix=matrix: _product(matrix, rows))
     return x
+
+
+def check_corners(owner: str, interpolation: str, antialias: bool, align_corners: bool) -> None:
+    """ValueError where `align_corners` has no meaning."""
+    if align_corners and (interpolation == "nearest" or antialias):
+        raise ValueError(
+            f"{owner}: align_corners goes with linear or cubic interpolation, without antialias; "
+            f"got interpolation={interpolation!r}, antialias={antialias}."
+        )
 
 
 BLOCK = 32  # rows that are worth a product of their own

@@ -9,10 +9,11 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+from dnzoo.layers.base import Shape
+
 WHOLE = "whole"  # every row
 NOTHING = None  # no row
 
-Shape = tuple[int, ...]
 Rows = tuple[int, int] | str | None
 
 
