@@ -160,7 +160,7 @@ class SelfAttention2D(SpatialLayer):
         return batch * pixels * (depth * (2 * query + 2 * value) + pixels * (query + value))
 
     def kept(self, shapes_in: Sequence[Shape], shape_out: Shape) -> Kept:
-        """Nothing that counts."""
+        """Not counted: queries, keys, values and, without `chunk`, the weights of all pairs."""
         return Kept()
 
     def get_config(self):

@@ -229,7 +229,7 @@ class MultiScaleFusion(Block):
         return total
 
     def kept(self, shapes_in: Sequence[Shape], shape_out: Shape) -> Kept:
-        """Nothing that counts."""
+        """Not counted: what the 1x1 convolutions and the normalisations keep."""
         return Kept()
 
     def get_config(self):

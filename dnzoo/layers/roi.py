@@ -118,7 +118,7 @@ class RoIAlign(SpatialLayer):
         return 4 * self.sampling_ratio**2 * math.prod(shape_out)
 
     def kept(self, shapes_in: Sequence[Shape], shape_out: Shape) -> Kept:
-        """Nothing that counts beside the features."""
+        """Not counted: the places and weights of the samples."""
         return Kept()
 
     def get_config(self):
