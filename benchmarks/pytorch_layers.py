@@ -180,6 +180,8 @@ PAIRS = {
     "ResizeConv2D nearest": ([IMAGE], lambda: L.ResizeConv2D(64), lambda: nn.Sequential(nn.Upsample(scale_factor=2), same())),
     "ResizeConv2D bilinear": ([IMAGE], lambda: L.ResizeConv2D(64, interpolation="bilinear"), lambda: nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear"), same())),
     "ResizeConv3D": ([VOLUME], lambda: L.ResizeConv3D(32), lambda: nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv3d(32, 32, 3, padding=1))),
+    "ResizeLike bilinear": ([SMALL, IMAGE], lambda: L.ResizeLike("bilinear"), lambda: Do(lambda self, x, reference: F.interpolate(x, size=reference.shape[2:], mode="bilinear"))),
+    "AdaptiveAveragePooling2D to 6": ([IMAGE], lambda: L.AdaptiveAveragePooling2D(6), lambda: nn.AdaptiveAvgPool2d(6)),
     "MaxPoolWithSwitches2D": ([IMAGE], lambda: L.MaxPoolWithSwitches2D(), lambda: nn.MaxPool2d(2, return_indices=True)),
     "MaxUnpool2D": ([IMAGE, switches], lambda: L.MaxUnpool2D(), lambda: Do(unpooled)),
     "CARAFE": ([SMALL], lambda: L.CARAFE(), lambda: Do(carafe, compress=nn.Conv2d(64, 64, 1), encode=nn.Conv2d(64, 100, 3, padding=1))),

@@ -12,7 +12,11 @@ import numpy as np
 import pytest
 
 from dnzoo import losses, saving
+from dnzoo.analysis import complexity
+from dnzoo.analysis.graph import trace
+from dnzoo.analysis.receptive_field import needed
 from dnzoo.inference import kinds
+from dnzoo.layers.rules import NOTHING, Rules
 from tests import backends
 from tests.backends import Case, gradients
 
@@ -93,6 +97,36 @@ class LayerConformance(Case):
             assert np.abs(gradient).max() > 0, f"no gradient for {weight.path}"
         for i, gradient in enumerate(found["inputs"]):
             assert (np.abs(gradient).max() > 0) == (i not in self.without_gradient)
+
+    def test_rules(self):
+        """Cost and memory are known, and no gradient comes from where the layer says it does not look.
+
+        Either the layer has all the methods of `dnzoo.layers.rules.Rules`, or it is taken apart, and what it is
+        made of is known.
+        """
+        layer = self.build()
+        rules = [name for name in ("rows_seen", "macs", "kept") if hasattr(layer, name)]
+        assert not rules or isinstance(layer, Rules), f"of the rules only {rules}"
+        shapes = keras.tree.map_shape_structure(lambda shape: shape[1:], self.shapes)
+        cost = complexity(layer, shapes, batch_size=2)
+        assert cost.macs >= 0 and cost.training_bytes > 0
+        graph = trace(layer, shapes)
+        made = graph.outputs[0].shape
+        row = made[1] // 2 if len(made) > 2 else 0
+        wanted, blocked = needed(graph, 0, row, row)
+        if blocked or len(made) < 3:
+            return
+
+        def one_row(shape):
+            cotangent = self.cotangent(shape)
+            cotangent[:, :row], cotangent[:, row + 1 :] = 0, 0
+            return cotangent
+
+        found = gradients(layer, self.inputs(), one_row)["inputs"]
+        for tensor, gradient in zip(graph.inputs, found, strict=True):
+            seen = wanted.get(tensor.number, NOTHING)
+            low, high = (0, -1) if seen is NOTHING else (max(seen[0], 0), seen[1])
+            assert not gradient[:, :low].any() and not gradient[:, high + 1 :].any()
 
     def test_mixed_precision(self):
         layer = self.build(dtype="mixed_bfloat16")

@@ -5,26 +5,22 @@ import math
 
 import keras
 
-from dnzoo import layers
-from dnzoo.analysis.graph import trace
+from dnzoo.analysis.graph import Node, trace
 from dnzoo.analysis.memory import size_in_bytes, training_memory
 from dnzoo.analysis.op_kinds import (
-    ATOMS,
     CROPPINGS,
     OPERATIONS_MOVE,
     OPERATIONS_ROW_BY_ROW,
     OPERATIONS_SEE_ALL,
     PADDINGS,
     POOLINGS,
-    RESIZES,
     ROW_BY_ROW,
     SEES_ALL,
     TRANSPOSED,
     UPSAMPLINGS,
 )
 from dnzoo.layers import geometry
-from dnzoo.layers.interpolation import INTERPOLATIONS, REACH
-from dnzoo.layers.transposed import ConvTranspose, FractionalConv2D
+from dnzoo.layers.rules import Rules, Shape
 
 K = keras.layers
 
@@ -63,7 +59,10 @@ class Complexity:
 
 
 def complexity(
-    model, input_shape=None, batch_size: int = 1, optimizer_slots: int = 2
+    model: keras.Layer,
+    input_shape: Shape | list[Shape] | None = None,
+    batch_size: int = 1,
+    optimizer_slots: int = 2,
 ) -> Complexity:
     """Count parameters, multiply-accumulates and bytes, layer by layer.
 
@@ -87,7 +86,7 @@ def complexity(
         >>> complexity(keras.layers.Conv2D(16, 3, padding="same"), (8, 8, 4)).macs
         36864
     """
-    graph = trace(model, input_shape, ATOMS)
+    graph = trace(model, input_shape)
     rows = {}
     for node in graph.nodes:
         name, kind, parameters = _row(model, node)
@@ -103,7 +102,7 @@ def complexity(
         )
     listed = tuple(LayerCost(name, *row) for name, row in rows.items())
     trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
-    batch = trace(model, input_shape, ATOMS, batch_size) if batch_size > 1 else graph
+    batch = trace(model, input_shape, batch=batch_size) if batch_size > 1 else graph
     return Complexity(
         listed,
         model.count_params(),
@@ -114,7 +113,7 @@ def complexity(
     )
 
 
-def _row(model, node):
+def _row(model: keras.Layer, node: Node) -> tuple[str, str | None, int]:
     """(name, kind, parameters) of the model's own layer that a node lies in; kind None: no row."""
     inside = node.path[1:] if len(node.path) > 1 and node.path[0] == model.name else node.path
     own = {
@@ -128,135 +127,72 @@ def _row(model, node):
     return inside[0], None if _is_view(node) else type(node.operation).__name__, 0
 
 
-def _is_view(node):
+def _is_view(node: Node) -> bool:
     name = type(node.operation).__name__.lower()
     return name in ("reshape", "getitem", "converttotensor", "identity", "dropout")
 
 
-def macs(node) -> int:
+def macs(node: Node) -> int:
     """Multiply-accumulates of one operation; ValueError where they are not known."""
     operation = node.operation
-    given, made = (math.prod(tensors[0].shape) for tensors in (node.inputs, node.outputs))
+    given, made = [x.shape for x in node.inputs], node.outputs[0].shape
+    if isinstance(operation, Rules):
+        return operation.macs(given, made)
     for kinds, rule in RULES:
         if isinstance(operation, kinds):
-            return rule(operation, node, given, made)
+            return rule(operation, given[0], made)
     kind = type(operation).__name__.lower()
     if kind == "matmul":
-        return made * node.inputs[0].shape[-1]
+        return math.prod(made) * given[0][-1]
     if isinstance(operation, FREE) or kind in OPERATIONS_FREE:
         return 0
     name = "/".join(node.path)
     raise ValueError(f"complexity: no cost is known for {name} ({type(operation).__name__}).")
 
 
-def _convolution(layer, node, given, made):
-    depth = geometry.channels(node.inputs[0].shape, layer.data_format)
-    return made * math.prod(layer.kernel_size) * depth // layer.groups
+def _convolution(layer: keras.Layer, given: Shape, made: Shape) -> int:
+    depth = geometry.channels(given, layer.data_format)
+    return math.prod(made) * math.prod(layer.kernel_size) * depth // layer.groups
 
 
-def _depthwise(layer, node, given, made):
-    return made * math.prod(layer.kernel_size)
+def _depthwise(layer: keras.Layer, given: Shape, made: Shape) -> int:
+    return math.prod(made) * math.prod(layer.kernel_size)
 
 
-def _separable(layer, node, given, made):
-    depth = geometry.channels(node.inputs[0].shape, layer.data_format) * layer.depth_multiplier
-    pixels = made // layer.filters
+def _separable(layer: keras.Layer, given: Shape, made: Shape) -> int:
+    depth = geometry.channels(given, layer.data_format) * layer.depth_multiplier
+    pixels = math.prod(made) // layer.filters
     return pixels * depth * (math.prod(layer.kernel_size) + layer.filters)
 
 
-def _transposed(layer, node, given, made):
-    groups = getattr(layer, "groups", 1)
-    filters = geometry.channels(node.outputs[0].shape, layer.data_format)
-    return given * math.prod(layer.kernel_size) * filters // groups
+def _transposed(layer: keras.Layer, given: Shape, made: Shape) -> int:
+    return math.prod(given) * math.prod(layer.kernel_size) * layer.filters
 
 
-def _fractional(layer, node, given, made):
-    depth = geometry.channels(node.inputs[0].shape, layer.data_format)
-    return made * math.prod(layer.kernel_size) * depth // layer.groups
+def _dense(layer: keras.Layer, given: Shape, made: Shape) -> int:
+    return math.prod(made) * given[-1]
 
 
-def _dense(layer, node, given, made):
-    return made * node.inputs[0].shape[-1]
+def _dot(layer: keras.Layer, given: Shape, made: Shape) -> int:
+    return math.prod(given)
 
 
-def _resize(layer, node, given, made):
-    """Taps along one axis after the other, of a kernel that is stretched for antialiasing."""
-    method = INTERPOLATIONS[layer.rank][layer.interpolation]
-    if method == "nearest":
-        return 0
-    taps = int(2 * REACH[method])
-    total = 0
-    shape = list(node.inputs[0].shape)
-    for axis in geometry.spatial_axes(layer.rank, layer.data_format):
-        wanted = node.outputs[0].shape[axis]
-        stretch = max(shape[axis] / wanted, 1) if layer.antialias else 1
-        shape[axis] = wanted
-        total += math.prod(shape) * math.ceil(taps * stretch)
-    return total
-
-
-def _blur(layer, node, given, made):
-    return made * layer.kernel_size**2
-
-
-def _carafe(layer, node, given, made):
-    pixels = given // node.inputs[0].shape[-1]
-    weights = layer.compress.filters * (
-        node.inputs[0].shape[-1] + math.prod(layer.encode.kernel_size) * layer.encode.filters
-    )
-    return pixels * weights + made * layer.kernel_size**2
-
-
-def _dysample(layer, node, given, made):
-    return given * layer.offset.filters + 4 * made
-
-
-def _roi_align(layer, node, given, made):
-    return 4 * layer.sampling_ratio**2 * made
-
-
-def _self_attention(layer, node, given, made):
-    *_, height, width, depth = node.inputs[0].shape
-    batch, pixels = node.inputs[0].shape[0], height * width
-    query, value = layer.query.filters, layer.value.filters
-    return batch * pixels * (depth * (2 * query + 2 * value) + pixels * (query + value))
-
-
-def _multi_scale(layer, node, given, made):
-    method = INTERPOLATIONS[2][layer.interpolation]
-    taps = 0 if method == "nearest" else int(2 * REACH[method])
-    batch, height, width, _ = node.outputs[0].shape
-    products = sum(math.prod(tensor.shape) for tensor in node.inputs) * layer.filters
-    for tensor in node.inputs[1:]:
-        resized = height * tensor.shape[2] + height * width
-        products += batch * layer.filters * taps * resized
-    return products
-
-
-def _upsampling(layer, node, given, made):
+def _upsampling(layer: keras.Layer, given: Shape, made: Shape) -> int:
     if getattr(layer, "interpolation", "nearest") == "nearest":
         return 0
     if layer.interpolation != "bilinear":
         raise ValueError(f"complexity: no cost is known for {layer.interpolation} in {layer.name}.")
-    return 2 * (given * layer.size[0] + made)
+    return 2 * (math.prod(given) * layer.size[0] + math.prod(made))
 
 
-FREE = (*CROPPINGS, *PADDINGS, *POOLINGS, *ROW_BY_ROW, *SEES_ALL, *ATOMS, K.InputLayer)
+FREE = (*CROPPINGS, *PADDINGS, *POOLINGS, *ROW_BY_ROW, *SEES_ALL, K.InputLayer)
 OPERATIONS_FREE = OPERATIONS_ROW_BY_ROW | OPERATIONS_SEE_ALL | OPERATIONS_MOVE
 RULES = (
     (UPSAMPLINGS, _upsampling),
     ((K.SeparableConv1D, K.SeparableConv2D), _separable),
     ((K.DepthwiseConv1D, K.DepthwiseConv2D), _depthwise),
     ((K.Conv1D, K.Conv2D, K.Conv3D), _convolution),
-    (FractionalConv2D, _fractional),
-    ((ConvTranspose, *TRANSPOSED), _transposed),
+    (TRANSPOSED, _transposed),
     (K.Dense, _dense),
-    (RESIZES, _resize),
-    (layers.Blur, _blur),
-    (layers.CARAFE, _carafe),
-    (layers.DySample, _dysample),
-    (layers.RoIAlign, _roi_align),
-    (layers.SelfAttention2D, _self_attention),
-    (K.Dot, lambda layer, node, given, made: given),
-    (layers.MultiScaleFusion, _multi_scale),
+    (K.Dot, _dot),
 )

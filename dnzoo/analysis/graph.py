@@ -1,13 +1,16 @@
 """A model or layer taken apart: which operations it does, in order, on which shapes.
 
 Models, and layers that are made of others, are called once with symbolic tensors; what they call
-in turn are the nodes. Layers that `atoms` names stay whole.
+in turn are the nodes. Layers that say themselves what they do (`dnzoo.layers.rules`), Keras's own, and those
+that `atoms` names stay whole.
 """
 
 import dataclasses
 import itertools
 
 import keras
+
+from dnzoo.layers.rules import Rules
 
 
 @dataclasses.dataclass
@@ -40,13 +43,15 @@ class Graph:
     outputs: list
 
 
-def trace(model, input_shape=None, atoms=(), batch=1):
+def trace(
+    model: keras.Layer, input_shape=None, atoms: tuple[type, ...] = (), batch: int = 1
+) -> Graph:
     """The `Graph` of a model or layer.
 
     Args:
         input_shape: without batch, or a list of shapes; None: the model's own, 256 for a size
             that it leaves open.
-        atoms: layer classes that are not taken apart.
+        atoms: layer classes that are not taken apart, besides those with rules of their own.
         batch: images at a time.
 
     Raises:
@@ -131,10 +136,12 @@ class _Tracer:
         for symbolic, found in zip(node.output_tensors, inner):
             self.known[id(symbolic)] = (symbolic, self.tensor(found))
 
-    def _is_whole(self, operation):
+    def _is_whole(self, operation: keras.Operation) -> bool:
+        if isinstance(operation, (*self.atoms, Rules)):
+            return True
         if isinstance(operation, (keras.Model, keras.layers.Wrapper)):
-            return isinstance(operation, self.atoms)
-        if not isinstance(operation, keras.layers.Layer) or isinstance(operation, self.atoms):
+            return False
+        if not isinstance(operation, keras.layers.Layer):
             return True
         module = type(operation).__module__
         if not self.others and not module.startswith(("keras.src.layers.", "dnzoo.")):

@@ -4,9 +4,8 @@ import math
 
 import keras
 
-from dnzoo.layers.convolution import needs_zeros
-from dnzoo.layers.learned import CARAFE, DySample
-from dnzoo.layers.transposed import ConvTranspose, FractionalConv2D
+from dnzoo.analysis.graph import Graph, Node, Tensor
+from dnzoo.layers.rules import Kept, Rules
 
 K = keras.layers
 BYTES = {"float64": 8, "int64": 8, "float16": 2, "bfloat16": 2, "bool": 1, "uint8": 1, "int8": 1}
@@ -18,7 +17,7 @@ NEEDS_INPUT = (
     *(K.BatchNormalization, K.LayerNormalization, K.GroupNormalization),
     *(K.MaxPooling1D, K.MaxPooling2D, K.MaxPooling3D),
     *(K.ReLU, K.LeakyReLU, K.ELU, K.PReLU),
-    *(K.Conv1DTranspose, K.Conv2DTranspose, K.Conv3DTranspose, ConvTranspose),
+    *(K.Conv1DTranspose, K.Conv2DTranspose, K.Conv3DTranspose),
 )
 NEEDS_OUTPUT = (K.Softmax,)
 OPERATIONS_NEED_INPUT = set(
@@ -35,17 +34,17 @@ OPERATIONS_IN_PLACE = OPERATIONS_NEED_OUTPUT | set(
 )
 
 
-def size_in_bytes(tensor) -> int:
+def size_in_bytes(tensor: Tensor) -> int:
     """Bytes of a `graph.Tensor`."""
     return math.prod(tensor.shape) * BYTES.get(tensor.dtype, 4)
 
 
-def training_memory(model, graph, optimizer_slots) -> int:
+def training_memory(model: keras.Layer, graph: Graph, optimizer_slots: int) -> int:
     """The most bytes a training step holds: weights, optimiser, gradients, batch, activations.
 
     Activations are kept from the operation that makes them to the last that needs them, forward or
     backward; gradients of activations likewise. Elementwise operations write over their inputs,
-    as XLA has them do. Of what an operation needs only while it runs, what CARAFE gathers counts alone.
+    as XLA has them do.
     """
     trained = sum(4 * math.prod(weight.shape) for weight in model.trainable_weights)
     weights = sum(4 * math.prod(weight.shape) for weight in model.weights)
@@ -53,7 +52,7 @@ def training_memory(model, graph, optimizer_slots) -> int:
     return weights + trained * (1 + optimizer_slots) + batch + _most_held(graph)
 
 
-def prediction_memory(graph) -> int:
+def prediction_memory(graph: Graph) -> int:
     """The most bytes of activations that are held at once when a model only predicts."""
     last_read = {x.number: place for place, node in enumerate(graph.nodes) for x in node.inputs}
     live = most = sum(map(size_in_bytes, graph.inputs))
@@ -65,17 +64,19 @@ def prediction_memory(graph) -> int:
     return most
 
 
-def _most_held(graph):
+def _most_held(graph: Graph) -> int:
     numbers = {x.number for x in graph.inputs}
+    rules = [_kept(node) for node in graph.nodes]
     last_read, kept = {}, {}
-    for place, node in enumerate(graph.nodes):
+    for place, (node, rule) in enumerate(zip(graph.nodes, rules)):
         for tensor in node.inputs:
             last_read[tensor.number] = place
-        for tensor in _needed(node):
+        needed = (node.inputs if rule.inputs else []) + (node.outputs if rule.outputs else [])
+        for tensor in needed:
             # the first user in the forward pass is the last in the backward pass
             kept.setdefault(tensor.number, place)
     sizes = {x.number: size_in_bytes(x) for node in graph.nodes for x in node.outputs}
-    on_the_way = [_on_the_way(node) for node in graph.nodes]
+    inside = [_in_bytes(rule.inside, node) for rule, node in zip(rules, graph.nodes)]
     live, most = 0, 0
 
     for place, node in enumerate(graph.nodes):
@@ -86,8 +87,8 @@ def _most_held(graph):
             if last_read[x.number] == place and x.number not in kept and x.number not in numbers
         }
         freed = sum(sizes[number] for number in dead)
-        live += on_the_way[place]
-        if _in_place(node):
+        live += inside[place]
+        if rules[place].in_place:
             live -= freed
             freed = 0
         live += made
@@ -105,68 +106,39 @@ def _most_held(graph):
             sum(sizes[number] for number in group) for group in (fresh, {x.number for x in outputs})
         )
         gradients = (gradients | fresh) - {x.number for x in outputs}
-        if _in_place(node):
+        if rules[place].in_place:
             live -= done
             done = 0
         live += made
-        most = max(most, live + _while_it_runs(node))
-        live -= done + on_the_way[place]
+        most = max(most, live + _in_bytes(rules[place].briefly, node))
+        live -= done + inside[place]
         live -= sum(sizes[n] for n, first in kept.items() if first == place and n not in numbers)
     return most
 
 
-def _needed(node):
-    operation, kind = node.operation, _kind(node)
-    if isinstance(operation, NEEDS_INPUT) or kind in OPERATIONS_NEED_INPUT:
-        return node.inputs
-    if isinstance(operation, NEEDS_OUTPUT) or kind in OPERATIONS_NEED_OUTPUT:
-        return node.outputs
-    return []
+def _kept(node: Node) -> Kept:
+    """What a layer says that it keeps; for Keras's layers and operations what the tables say."""
+    operation, kind, shape = node.operation, _kind(node), node.outputs[0].shape
+    if isinstance(operation, Rules):
+        return operation.kept([x.shape for x in node.inputs], shape)
+    has_products = isinstance(operation, NEEDS_INPUT)
+    function = getattr(operation, "activation", None)
+    copies = COPIES.get(kind, 0)
+    if has_products and kind not in COPIES and function not in (None, keras.activations.linear):
+        copies = 1  # what comes before the layer's own activation
+    return Kept(
+        inputs=has_products or kind in OPERATIONS_NEED_INPUT,
+        outputs=isinstance(operation, NEEDS_OUTPUT) or kind in OPERATIONS_NEED_OUTPUT,
+        inside=copies * math.prod(shape),
+        in_place=isinstance(operation, IN_PLACE) or kind in OPERATIONS_IN_PLACE,
+    )
 
 
-def _on_the_way(node):
-    """Bytes kept of what is computed on the way: before a layer's own activation, above all."""
-    size = size_in_bytes(node.outputs[0])
-    if isinstance(node.operation, CARAFE):
-        pixels = size_in_bytes(node.inputs[0]) // node.inputs[0].shape[-1]
-        layer = node.operation
-        return pixels * (layer.compress.filters + layer.encode.filters) + _gathered(node)
-    if isinstance(node.operation, DySample):  # four neighbours, and the share of each
-        return 8 * size
-    if _spreads(node.operation):
-        return size_in_bytes(node.inputs[0]) * math.prod(node.operation.strides)
-    if _kind(node) in COPIES:
-        return COPIES[_kind(node)] * size
-    function = getattr(node.operation, "activation", None)
-    if not isinstance(node.operation, NEEDS_INPUT) or function in (None, keras.activations.linear):
-        return 0
-    return size
+def _in_bytes(numbers: int, node: Node) -> int:
+    return numbers * BYTES.get(node.outputs[0].dtype, 4)
 
 
-def _spreads(operation):
-    """Whether a transposed convolution is computed here with zeros between its pixels."""
-    if not isinstance(operation, ConvTranspose):
-        return False
-    portable = keras.backend.backend() != "tensorflow"
-    needed = needs_zeros(operation.groups, operation.dilation_rate)
-    return isinstance(operation, FractionalConv2D) or (portable and needed)
-
-
-def _while_it_runs(node):
-    """Bytes that the backward pass of one operation holds beyond what is kept: a gradient."""
-    return _gathered(node) if isinstance(node.operation, CARAFE) else 0
-
-
-def _gathered(node):
-    """The neighbourhood of each pixel that CARAFE weighs."""
-    return size_in_bytes(node.inputs[0]) * node.operation.kernel_size**2
-
-
-def _in_place(node):
-    return isinstance(node.operation, IN_PLACE) or _kind(node) in OPERATIONS_IN_PLACE
-
-
-def _kind(node):
+def _kind(node: Node) -> str:
     """The operation's name, for a layer that is nothing but an activation the activation's."""
     if isinstance(node.operation, K.Activation):
         return getattr(node.operation.activation, "__name__", "")

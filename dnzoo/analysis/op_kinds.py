@@ -1,10 +1,6 @@
-"""Kinds of operations: what reaches how far, and what `analysis` does not take apart."""
+"""Kinds of Keras's layers and operations; dnzoo's own layers say themselves what they are."""
 
 import keras
-
-from dnzoo import layers
-from dnzoo.layers.subpixel import PixelShuffle, PixelUnshuffle
-from dnzoo.layers.transposed import ConvTranspose
 
 K = keras.layers
 CONVOLUTIONS = (
@@ -28,7 +24,6 @@ POOLINGS = (
 UPSAMPLINGS = (K.UpSampling1D, K.UpSampling2D, K.UpSampling3D)
 PADDINGS = (K.ZeroPadding1D, K.ZeroPadding2D, K.ZeroPadding3D)
 CROPPINGS = (K.Cropping1D, K.Cropping2D, K.Cropping3D)
-RESIZES = (layers.Resize1D, layers.Resize2D, layers.Resize3D)
 ROW_BY_ROW = (
     K.Activation,
     K.ActivityRegularization,
@@ -57,10 +52,6 @@ ROW_BY_ROW = (
     K.SpatialDropout2D,
     K.SpatialDropout3D,
     K.Subtract,
-    layers.DifferentiableAugmentation,  # outside training
-    layers.FadeIn,
-    layers.Output,
-    layers.Preprocessing,
 )
 SEES_ALL = (
     K.Dot,
@@ -74,9 +65,6 @@ SEES_ALL = (
     K.GlobalMaxPooling3D,
     K.GroupNormalization,
     K.Reshape,
-    layers.DySample,  # its sampling points may move anywhere
-    layers.RoIAlign,  # a box may lie anywhere
-    layers.SelfAttention2D,
 )
 # Operations of keras.ops that layers call, by the name of their class.
 OPERATIONS_ROW_BY_ROW = set(
@@ -90,23 +78,3 @@ OPERATIONS_MOVE = set(
     round spacetodepth split squeeze stack take tile zeros zeroslike""".split()
 )
 OPERATIONS_SEE_ALL = {"mean", "max", "min", "sum", "reshape", "matmul", "transpose", "var"}
-ATOMS = (
-    *RESIZES,
-    ConvTranspose,
-    PixelShuffle,
-    PixelUnshuffle,
-    layers.Blur,
-    layers.CARAFE,
-    layers.DifferentiableAugmentation,
-    layers.DySample,
-    layers.FadeIn,
-    layers.MatchSize,
-    layers.MaxPoolWithSwitches2D,
-    layers.MaxUnpool2D,
-    layers.MultiScaleFusion,
-    layers.Output,
-    layers.Preprocessing,
-    layers.RoIAlign,
-    layers.SelfAttention2D,
-    layers.BatchNormalization,
-)

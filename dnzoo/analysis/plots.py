@@ -4,7 +4,6 @@ import numpy as np
 
 from dnzoo.analysis.checkerboard import overlap
 from dnzoo.analysis.graph import trace
-from dnzoo.analysis.op_kinds import ATOMS
 from dnzoo.analysis.receptive_field import receptive_field, seen
 
 
@@ -63,7 +62,7 @@ def plot_receptive_field(model, input_shape=None):
         raise ValueError(
             f"plot_receptive_field: {', '.join(field.whole_image)} look at the whole image."
         )
-    graph = trace(model, input_shape, ATOMS)
+    graph = trace(model, input_shape)
     height, width = graph.inputs[0].shape[1:3]
     corners = []
     for axis in (0, 1):

@@ -4,8 +4,8 @@ import dataclasses
 from fractions import Fraction
 
 from dnzoo.analysis.graph import trace
-from dnzoo.analysis.op_kinds import ATOMS
-from dnzoo.analysis.reach_rules import NOTHING, WHOLE, rows
+from dnzoo.analysis.reach_rules import rows
+from dnzoo.layers.rules import NOTHING, WHOLE
 
 PERIODS = 512  # the longest distance looked for at which a network repeats itself
 
@@ -49,7 +49,7 @@ def receptive_field(model, input_shape=None) -> ReceptiveField:
         >>> field.size, field.stride, field.offset
         ((3, 3), (Fraction(2, 1), Fraction(2, 1)), (0, 0))
     """
-    graph = trace(model, input_shape, ATOMS)
+    graph = trace(model, input_shape)
     if len(graph.inputs) != 1:
         raise ValueError(
             f"receptive_field: the model must have one input; got {len(graph.inputs)}."

@@ -124,7 +124,7 @@ def _upsampling(layer, size, depth):
     if isinstance(layer, layers.ResizeConv2D):
         stride, gain, _ = _upsampling(layer.resize, size, depth)
         return stride, gain * _mean_square(layer.conv, depth=depth), layer.conv.filters
-    if isinstance(layer, layers.Resize2D) and layer.scale is not None:
+    if isinstance(layer, layers.Resize2D) and layer.scale and not layer.align_corners:
         scale = _same(layer.scale)
         method = {"nearest": "nearest", "bilinear": "linear", "bicubic": "cubic"}[
             layer.interpolation

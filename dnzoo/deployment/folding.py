@@ -8,7 +8,6 @@ import numpy as np
 
 from dnzoo import layers
 from dnzoo.analysis.graph import trace_tensors
-from dnzoo.analysis.op_kinds import ATOMS
 from dnzoo.layers.transposed import ConvTranspose
 
 K = keras.layers
@@ -82,7 +81,7 @@ class _Rebuild:
             for x, shape in zip(model.inputs, shapes)
         ]
         given = keras.tree.pack_sequence_as(model.input, self.inputs)
-        self.graph = trace_tensors(model, given, (*ATOMS, K.Wrapper), others=False)
+        self.graph = trace_tensors(model, given, (K.Wrapper,), others=False)
         self.calls = collections.Counter(id(node.operation) for node in self.graph.nodes)
         self.norms = self._foldable()
         self.low = self._computed_low()

@@ -6,7 +6,6 @@ import weakref
 
 from dnzoo.analysis.graph import trace
 from dnzoo.analysis.memory import prediction_memory
-from dnzoo.analysis.op_kinds import ATOMS
 from dnzoo.analysis.receptive_field import alignment, receptive_field, seen
 
 MEMORY = 2**29  # bytes of activations that a tile may hold; runtimes need up to twice as much
@@ -61,7 +60,7 @@ def _plan(model, image_shape, size):
     if list(image_shape[:2]) == sizes:
         return WHOLE
     _check(model)
-    whole = trace(model, image_shape, ATOMS)
+    whole = trace(model, image_shape)
     periods = [_period(model, whole, axis, image_shape) for axis in range(2)]
 
     def axes(sizes):
@@ -70,7 +69,7 @@ def _plan(model, image_shape, size):
             n if tile >= n else max(tile - (tile - n) % period, n % period)
             for n, tile, (period, _) in zip(image_shape, sizes, periods)
         ]
-        part = trace(model, (*sizes, image_shape[2]), ATOMS)
+        part = trace(model, (*sizes, image_shape[2]))
         return [_parts(model, whole, part, axis, *periods[axis]) for axis in range(2)]
 
     rows, columns = found = axes(sizes)
@@ -91,7 +90,7 @@ def _even(parts, size, period):
 def _auto(model, image_shape):
     """Rows and columns that the memory allows; a narrow image has long tiles."""
     height, width, channels = image_shape
-    probe = trace(model, (PROBE, PROBE, channels), ATOMS)
+    probe = trace(model, (PROBE, PROBE, channels))
     area = MEMORY / prediction_memory(probe) * PROBE**2
     if height * width <= area:
         return [height, width]

@@ -10,6 +10,11 @@ from dnzoo.layers.initializers import ICNR, Bilinear
 from dnzoo.layers.learned import CARAFE, DySample
 from dnzoo.layers.normalization import BatchNormalization, normalize
 from dnzoo.layers.output import Output
+from dnzoo.layers.pooling import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
+)
 from dnzoo.layers.preprocessing import Preprocessing
 from dnzoo.layers.resize import (
     Resize1D,
@@ -19,6 +24,7 @@ from dnzoo.layers.resize import (
     ResizeConv2D,
     ResizeConv3D,
 )
+from dnzoo.layers.resize_like import ResizeLike
 from dnzoo.layers.roi import PerRoI, RoIAlign, roi_align
 from dnzoo.layers.separable import DepthwiseConv2DTranspose, SeparableConv2DTranspose
 from dnzoo.layers.spectral import SpectralNormalization
@@ -45,6 +51,9 @@ from dnzoo.layers.upsampling import upsample
 __all__ = [
     "CARAFE",
     "ICNR",
+    "AdaptiveAveragePooling1D",
+    "AdaptiveAveragePooling2D",
+    "AdaptiveAveragePooling3D",
     "AttentionGate",
     "BatchNormalization",
     "Bilinear",
@@ -79,6 +88,7 @@ __all__ = [
     "ResizeConv1D",
     "ResizeConv2D",
     "ResizeConv3D",
+    "ResizeLike",
     "RoIAlign",
     "SelfAttention2D",
     "SeparableConv2DTranspose",

@@ -1,9 +1,12 @@
 """Attention in decoders. Channels are last."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
 from dnzoo.layers.base import SpatialLayer
+from dnzoo.layers.rules import WHOLE, Kept, Rows, Shape
 
 
 def pointwise(layer, filters, name, **kwargs):
@@ -143,6 +146,22 @@ class SelfAttention2D(SpatialLayer):
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)
+
+    def rows_seen(
+        self, axis: int, low: int, high: int, rows_in: Sequence[int | None], rows_out: int
+    ) -> Rows:
+        """All."""
+        return WHOLE
+
+    def macs(self, shapes_in: Sequence[Shape], shape_out: Shape) -> int:
+        """Of the four convolutions, and of both products of pixels with pixels."""
+        batch, height, width, depth = shapes_in[0]
+        pixels, query, value = height * width, self.query.filters, self.value.filters
+        return batch * pixels * (depth * (2 * query + 2 * value) + pixels * (query + value))
+
+    def kept(self, shapes_in: Sequence[Shape], shape_out: Shape) -> Kept:
+        """Not counted: queries, keys, values and, without `chunk`, the weights of all pairs."""
+        return Kept()
 
     def get_config(self):
         return {**super().get_config(), "ratio": self.ratio, "chunk": self.chunk}

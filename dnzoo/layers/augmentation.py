@@ -4,12 +4,13 @@ import keras
 from keras import ops
 
 from dnzoo.layers.base import SpatialLayer
+from dnzoo.layers.rules import RowByRow
 
 POLICIES = ("color", "translation", "cutout")
 
 
 @keras.saving.register_keras_serializable("dnzoo")
-class DifferentiableAugmentation(SpatialLayer):
+class DifferentiableAugmentation(RowByRow, SpatialLayer):
     """Change training images at random, differentiably (Zhao et al. 2020, arXiv:2006.10738).
 
     (N, H, W, C) -> the same, of images from -1 to 1; outside training it does nothing. A

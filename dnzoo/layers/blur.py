@@ -1,6 +1,7 @@
 """Binomial blur."""
 
-from math import comb
+from collections.abc import Sequence
+from math import comb, prod
 
 import keras
 import numpy as np
@@ -8,6 +9,7 @@ from keras import ops
 
 from dnzoo.layers import geometry
 from dnzoo.layers.base import SpatialLayer
+from dnzoo.layers.rules import Kept, Rows, Shape
 
 
 @keras.saving.register_keras_serializable("dnzoo")
@@ -69,6 +71,21 @@ class Blur(SpatialLayer):
                 f"{self.kernel_size // 2} rows and columns; got the shape {tuple(input_shape)}."
             )
         return tuple(input_shape)
+
+    def rows_seen(
+        self, axis: int, low: int, high: int, rows_in: Sequence[int | None], rows_out: int
+    ) -> Rows:
+        """The taps around each row."""
+        before = self.kernel_size // 2
+        return low - before, high + self.kernel_size - 1 - before
+
+    def macs(self, shapes_in: Sequence[Shape], shape_out: Shape) -> int:
+        """Every pixel times the kernel."""
+        return prod(shape_out) * self.kernel_size**2
+
+    def kept(self, shapes_in: Sequence[Shape], shape_out: Shape) -> Kept:
+        """Nothing: the kernel is a constant."""
+        return Kept()
 
     def get_config(self):
         config = super().get_config()

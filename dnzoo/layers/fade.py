@@ -3,10 +3,11 @@
 import keras
 
 from dnzoo.layers import geometry
+from dnzoo.layers.rules import RowByRow
 
 
 @keras.saving.register_keras_serializable("dnzoo")
-class FadeIn(keras.layers.Layer):
+class FadeIn(RowByRow, keras.layers.Layer):
     """`[old, new]` of one shape gives `(1 - alpha) old + alpha new` (Karras et al. 2018, arXiv:1710.10196).
 
     `alpha` is a weight that is not trained: it is saved and restored with the model, and

@@ -1,5 +1,9 @@
 """The joining of levels: sizes matched, skips fused, several scales made one. Channels are last."""
 
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
 import keras
 from keras import ops
 
@@ -7,13 +11,14 @@ from dnzoo.layers import geometry
 from dnzoo.layers.attention import AttentionGate, pointwise
 from dnzoo.layers.base import SpatialLayer
 from dnzoo.layers.blocks import Block
-from dnzoo.layers.interpolation import INTERPOLATIONS, resize
+from dnzoo.layers.interpolation import INTERPOLATIONS, METHODS, products, resize, rows_read
+from dnzoo.layers.rules import NOTHING, WHOLE, Kept, Moves, Rows, Shape
 
 SKIPS = ("concat", "add", "attention")
 
 
 @keras.saving.register_keras_serializable("dnzoo")
-class MatchSize(SpatialLayer):
+class MatchSize(Moves, SpatialLayer):
     """Bring `x` to the height and width of `reference`: `[x, reference]` -> (N, H_ref, W_ref, C_x).
 
     Args:
@@ -70,6 +75,13 @@ class MatchSize(SpatialLayer):
         x, reference = input_shape
         self._check(x, reference)
         return (x[0], *reference[1:3], x[-1])
+
+    def rows_seen(
+        self, axis: int, low: int, high: int, rows_in: Sequence[int | None], rows_out: int
+    ) -> list[Rows]:
+        """The same rows of x, from where the crop begins; of the reference only the size."""
+        shift = (rows_in[0] - rows_in[1]) // 2 if self.anchor == "center" else 0
+        return [(low + shift, high + shift), NOTHING]
 
     def get_config(self):
         return {**super().get_config(), "anchor": self.anchor, "missing": self.missing}
@@ -197,6 +209,28 @@ class MultiScaleFusion(Block):
     def compute_output_shape(self, input_shape):
         depth = self.filters * (len(input_shape) if self.mode == "concat" else 1)
         return (*input_shape[0][:-1], depth)
+
+    def rows_seen(
+        self, axis: int, low: int, high: int, rows_in: Sequence[int | None], rows_out: int
+    ) -> Rows | list[Rows]:
+        """What resizing reads of each level; all where a normalisation looks at the whole image."""
+        if self.normalization in ("instance", "group"):
+            return WHOLE
+        method = METHODS[self.interpolation]
+        return [rows_read(method, Fraction(rows, rows_out), False, low, high) for rows in rows_in]
+
+    def macs(self, shapes_in: Sequence[Shape], shape_out: Shape) -> int:
+        """Of the 1x1 convolutions, and of resizing all but the finest."""
+        method = METHODS[self.interpolation]
+        total = sum(math.prod(shape) for shape in shapes_in) * self.filters
+        for shape in shapes_in[1:]:
+            shape = (*shape[:-1], self.filters)
+            total += products(method, shape, shape_out[1:-1], "channels_last")
+        return total
+
+    def kept(self, shapes_in: Sequence[Shape], shape_out: Shape) -> Kept:
+        """Not counted: what the 1x1 convolutions and the normalisations keep."""
+        return Kept()
 
     def get_config(self):
         config = {"mode": self.mode, "interpolation": self.interpolation}

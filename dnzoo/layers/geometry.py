@@ -101,6 +101,29 @@ def conv_transpose_size(size, kernel, stride, padding, output_padding=None, dila
     return stride * (size - 1) + extra
 
 
+def conv_transpose_rows(
+    low: int,
+    high: int,
+    kernel: int,
+    stride: int,
+    padding: int | str,
+    output_padding: int | None = None,
+    dilation: int = 1,
+) -> tuple[int, int]:
+    """(first, last) input row that output rows `low` to `high` of a transposed convolution sum."""
+    first, _ = conv_transpose_window(kernel, stride, padding, output_padding, dilation)
+    period = stride * dilation
+    ends = {*range(low, min(high, low + period) + 1), *range(max(low, high - period), high + 1)}
+    found = [
+        (row + first - dilation * tap) // stride
+        for row in ends
+        for tap in range(kernel)
+        if (row + first - dilation * tap) % stride == 0
+    ]
+    # a row that nothing is written to lies beside the pixel before it
+    return (min(found), max(found)) if found else ((high + first) // stride,) * 2
+
+
 def crop(x, before, sizes, data_format):
     """The window of `sizes` rows that begins `before` rows into each spatial axis."""
     axes = spatial_axes(len(sizes), data_format)

@@ -1,6 +1,8 @@
 """Resizing with half-pixel centres: nearest, linear and cubic, along any axis, with antialiasing."""
 
 import math
+from collections.abc import Sequence
+from fractions import Fraction
 from numbers import Integral
 
 import keras
@@ -8,6 +10,7 @@ import numpy as np
 from keras import ops
 
 from dnzoo.layers import geometry
+from dnzoo.layers.base import Tensor
 
 # The names of a rank, and what is done along each axis.
 INTERPOLATIONS = {
@@ -15,6 +18,7 @@ INTERPOLATIONS = {
     2: {"nearest": "nearest", "bilinear": "linear", "bicubic": "cubic"},
     3: {"nearest": "nearest", "trilinear": "linear"},
 }
+METHODS = {name: method for names in INTERPOLATIONS.values() for name, method in names.items()}
 REACH = {"linear": 1.0, "cubic": 2.0}
 
 
@@ -28,6 +32,36 @@ def target_size(size, scale):
     return ops.cast(rows, "int32")
 
 
+def rows_read(
+    method: str, ratio: Fraction, antialias: bool, low: int, high: int
+) -> tuple[int, int]:
+    """(first, last) input row that output rows `low` to `high` are made of; `ratio` is H / H'."""
+    half = Fraction(1, 2)
+    if method == "nearest":
+        return math.floor((low + half) * ratio), math.floor((high + half) * ratio)
+    reach = Fraction(REACH[method]) * (max(ratio, 1) if antialias else 1)
+    begin, end = ((row + half) * ratio - half for row in (low, high))
+    return math.floor(begin - reach) + 1, math.ceil(end + reach) - 1
+
+
+def products(
+    method: str,
+    shape: Sequence[int],
+    sizes: Sequence[int],
+    data_format: str,
+    antialias: bool = False,
+) -> int:
+    """Multiply-accumulates of resizing a batch of `shape` to `sizes` rows, one axis after the other."""
+    if method == "nearest":
+        return 0
+    shape, total = list(shape), 0
+    for axis, wanted in zip(geometry.spatial_axes(len(sizes), data_format), sizes):
+        stretch = max(shape[axis] / wanted, 1) if antialias else 1
+        shape[axis] = wanted
+        total += math.prod(shape) * math.ceil(2 * REACH[method] * stretch)
+    return total
+
+
 def weight(distance, method, a, xp=np):
     """The interpolation kernel: linear, or cubic (Keys 1981) with the coefficient `a`."""
     if method == "linear":
@@ -37,12 +71,20 @@ def weight(distance, method, a, xp=np):
     return xp.where(distance < 1.0, near, xp.where(distance < 2.0, far, 0.0))
 
 
-def interpolation_matrix(size, target, method, antialias=False, a=-0.5):
+def interpolation_matrix(
+    size: int | Tensor,
+    target: int | Tensor,
+    method: str,
+    antialias: bool = False,
+    a: float = -0.5,
+    align_corners: bool = False,
+) -> np.ndarray | Tensor:
     """The matrix (target, size) that resizes one axis; float64.
 
     Sizes are integers (numpy computes) or scalar tensors. At the border, weights of rows that do
     not exist are dropped and the rest normalised to 1 (Pillow, TensorFlow, JAX); for cubic with
     a = -0.75 they go to the border row instead (PyTorch, OpenCV). The two agree for linear.
+    With `align_corners` the first rows lie on each other, and so do the last.
     """
     xp = np if isinstance(size, int) and isinstance(target, int) else ops
     if xp is ops:
@@ -53,7 +95,8 @@ def interpolation_matrix(size, target, method, antialias=False, a=-0.5):
     if method == "nearest":
         chosen = xp.floor((2.0 * rows + 1.0) * size / (2.0 * target))  # exact: one rounding
         return xp.where(chosen[:, None] == source[None, :], 1.0, 0.0)
-    centre = (rows + 0.5) * ratio - 0.5
+    corner = rows * ((size - 1) / xp.maximum(target - 1, 1))
+    centre = corner if align_corners else (rows + 0.5) * ratio - 0.5
     if method == "cubic" and a != -0.5:
         matrix = 0.0
         for tap in (-1.0, 0.0, 1.0, 2.0):
@@ -67,7 +110,16 @@ def interpolation_matrix(size, target, method, antialias=False, a=-0.5):
     return matrix / xp.sum(matrix, axis=1, keepdims=True)
 
 
-def resize(x, interpolation, data_format, scale=None, size=None, antialias=False, a=-0.5):
+def resize(
+    x: Tensor,
+    interpolation: str,
+    data_format: str,
+    scale: Sequence[float] | None = None,
+    size: Sequence[int | Tensor] | None = None,
+    antialias: bool = False,
+    a: float = -0.5,
+    align_corners: bool = False,
+) -> Tensor:
     """Resize every spatial axis of `x`, by `scale` or to `size` (sequences, one number an axis).
 
     Nearest by an integer is a broadcast, everything else a matrix product an axis: their gradients
@@ -79,15 +131,24 @@ def resize(x, interpolation, data_format, scale=None, size=None, antialias=False
     axes = geometry.spatial_axes(rank, data_format)
     given = [ops.shape(x)[axis] for axis in axes]
     sizes = [target_size(*pair) for pair in zip(given, scale)] if size is None else size
-    if _tensorflow_has_kernel(x, method, scale, antialias, data_format):
+    if not align_corners and _tensorflow_has_kernel(x, method, scale, antialias, data_format):
         return _tensorflow_bilinear(x, sizes)
     for i, axis in enumerate(axes):
         if method == "nearest" and size is None and isinstance(scale[i], Integral):
             x = geometry.per_axis(x, axis, lambda rows, times=scale[i]: _repeat(rows, times))
         else:
-            matrix = interpolation_matrix(given[i], sizes[i], method, antialias, a)
+            matrix = interpolation_matrix(given[i], sizes[i], method, antialias, a, align_corners)
             x = geometry.per_axis(x, axis, lambda rows, matrix=matrix: _product(matrix, rows))
     return x
+
+
+def check_corners(owner: str, interpolation: str, antialias: bool, align_corners: bool) -> None:
+    """ValueError where `align_corners` has no meaning."""
+    if align_corners and (interpolation == "nearest" or antialias):
+        raise ValueError(
+            f"{owner}: align_corners goes with linear or cubic interpolation, without antialias; "
+            f"got interpolation={interpolation!r}, antialias={antialias}."
+        )
 
 
 BLOCK = 32  # rows that are worth a product of their own

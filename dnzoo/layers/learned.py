@@ -1,9 +1,13 @@
 """Upsampling that looks at what it upsamples: CARAFE and DySample. Channels are last."""
 
+import math
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
 from dnzoo.layers.base import SpatialLayer
+from dnzoo.layers.rules import WHOLE, Kept, Rows, Shape
 from dnzoo.layers.subpixel import depth_to_space
 
 
@@ -77,6 +81,28 @@ class CARAFE(SpatialLayer):
     def compute_output_shape(self, input_shape):
         sizes = tuple(size and size * self.scale for size in input_shape[1:3])
         return (input_shape[0], *sizes, input_shape[-1])
+
+    def rows_seen(
+        self, axis: int, low: int, high: int, rows_in: Sequence[int | None], rows_out: int
+    ) -> Rows:
+        """The pixels that are weighed, and those that the weights are read from."""
+        reach = max(self.kernel_size // 2, self.encode.kernel_size[0] // 2)
+        return low // self.scale - reach, high // self.scale + reach
+
+    def macs(self, shapes_in: Sequence[Shape], shape_out: Shape) -> int:
+        """Of both convolutions, and of the weighing."""
+        depth = shapes_in[0][-1]
+        taps = math.prod(self.encode.kernel_size)
+        weights = self.compress.filters * (depth + taps * self.encode.filters)
+        pixels = math.prod(shapes_in[0]) // depth
+        return pixels * weights + math.prod(shape_out) * self.kernel_size**2
+
+    def kept(self, shapes_in: Sequence[Shape], shape_out: Shape) -> Kept:
+        """What the convolutions put out, and the neighbourhood of each pixel: its gradient too."""
+        pixels = math.prod(shapes_in[0]) // shapes_in[0][-1]
+        gathered = math.prod(shapes_in[0]) * self.kernel_size**2
+        weights = pixels * (self.compress.filters + self.encode.filters)
+        return Kept(inside=weights + gathered, briefly=gathered)
 
     def get_config(self):
         return {
@@ -202,6 +228,20 @@ class DySample(SpatialLayer):
     def compute_output_shape(self, input_shape):
         sizes = tuple(size and size * self.scale for size in input_shape[1:3])
         return (input_shape[0], *sizes, input_shape[-1])
+
+    def rows_seen(
+        self, axis: int, low: int, high: int, rows_in: Sequence[int | None], rows_out: int
+    ) -> Rows:
+        """All: sampling points may move anywhere."""
+        return WHOLE
+
+    def macs(self, shapes_in: Sequence[Shape], shape_out: Shape) -> int:
+        """Of the convolution, and of four neighbours for each number."""
+        return math.prod(shapes_in[0]) * self.offset.filters + 4 * math.prod(shape_out)
+
+    def kept(self, shapes_in: Sequence[Shape], shape_out: Shape) -> Kept:
+        """Four neighbours, and the share of each."""
+        return Kept(inside=8 * math.prod(shape_out))
 
     def get_config(self):
         return {**super().get_config(), "scale": self.scale, "groups": self.groups}

@@ -1,7 +1,11 @@
 """Normalisation: a fast batch normalisation, and the one argument that chooses a layer."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
+
+from dnzoo.layers.rules import Kept, RowByRow, Shape
 
 NORMALIZATIONS = ("batch", "instance", "group", "layer", None)
 
@@ -40,7 +44,7 @@ def normalize(
 
 
 @keras.saving.register_keras_serializable("dnzoo")
-class BatchNormalization(keras.layers.BatchNormalization):
+class BatchNormalization(RowByRow, keras.layers.BatchNormalization):
     """`keras.layers.BatchNormalization` on TensorFlow's fused kernel.
 
     Arguments, weights, outputs, gradients, moving statistics and freezing are Keras's; so is the
@@ -67,6 +71,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
         if mask is None and self._fits_fused(inputs):
             return self._fused(inputs, bool(training and self.trainable))
         return super().call(inputs, training=training, mask=mask)
+
+    def kept(self, shapes_in: Sequence[Shape], shape_out: Shape) -> Kept:
+        """The input, which its output is written over by a compiler."""
+        return Kept(inputs=True, in_place=True)
 
     def _fits_fused(self, inputs):
         if keras.backend.backend() != "tensorflow" or isinstance(inputs, keras.KerasTensor):

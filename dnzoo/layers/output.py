@@ -5,9 +5,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from dnzoo.layers.rules import RowByRow
+
 
 @keras.saving.register_keras_serializable("dnzoo")
-class Output(keras.layers.Layer):
+class Output(RowByRow, keras.layers.Layer):
     """What a model puts out, said by its last layer, for those who save, serve, draw or fine-tune it.
 
     It has no weights and computes nothing but a cast to float32. It goes wherever the model goes:

@@ -3,9 +3,11 @@
 import keras
 from keras import ops
 
+from dnzoo.layers.rules import RowByRow
+
 
 @keras.saving.register_keras_serializable("dnzoo")
-class Preprocessing(keras.layers.Layer):
+class Preprocessing(RowByRow, keras.layers.Layer):
     """Raw images (0 to 255) to what a network was trained on: `scale * image + offset`.
 
     Args:

@@ -1,12 +1,23 @@
 """Resizing, and resizing followed by a convolution."""
 
+from collections.abc import Sequence
+from fractions import Fraction
 from numbers import Real
 
 import keras
 
 from dnzoo.layers import geometry
 from dnzoo.layers.base import SpatialLayer, UpsamplingConv
-from dnzoo.layers.interpolation import INTERPOLATIONS, resize, target_size
+from dnzoo.layers.interpolation import (
+    INTERPOLATIONS,
+    METHODS,
+    check_corners,
+    products,
+    resize,
+    rows_read,
+    target_size,
+)
+from dnzoo.layers.rules import WHOLE, Kept, Rows, Shape
 
 
 class Resize(SpatialLayer):
@@ -20,6 +31,7 @@ class Resize(SpatialLayer):
         antialias=False,
         cubic_coefficient=-0.5,
         data_format=None,
+        align_corners=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -40,6 +52,8 @@ class Resize(SpatialLayer):
                 f"cubic_coefficient=-0.5; got interpolation={interpolation!r}, "
                 f"cubic_coefficient={cubic_coefficient}."
             )
+        check_corners(type(self).__name__, interpolation, antialias, align_corners)
+        self.align_corners = align_corners
         self.data_format = self._data_format(data_format)
 
     def _scales(self, scale):
@@ -63,6 +77,7 @@ class Resize(SpatialLayer):
             self.size,
             self.antialias,
             self.cubic_coefficient,
+            self.align_corners,
         )
 
     def compute_output_shape(self, input_shape):
@@ -78,6 +93,25 @@ class Resize(SpatialLayer):
         depth = geometry.channels(input_shape, self.data_format)
         return geometry.batch_shape(input_shape[0], sizes, depth, self.data_format)
 
+    def rows_seen(
+        self, axis: int, low: int, high: int, rows_in: Sequence[int | None], rows_out: int
+    ) -> Rows:
+        """The rows that the kernel weighs."""
+        if self.align_corners:  # where a row lies depends on how many there are
+            return WHOLE
+        method = METHODS[self.interpolation]
+        return rows_read(method, Fraction(rows_in[0], rows_out), self.antialias, low, high)
+
+    def macs(self, shapes_in: Sequence[Shape], shape_out: Shape) -> int:
+        """Taps along one axis after the other."""
+        sizes = geometry.spatial_shape(shape_out, self.data_format)
+        method = METHODS[self.interpolation]
+        return products(method, shapes_in[0], sizes, self.data_format, self.antialias)
+
+    def kept(self, shapes_in: Sequence[Shape], shape_out: Shape) -> Kept:
+        """Nothing: the matrix is a constant."""
+        return Kept()
+
     def get_config(self):
         return {
             **super().get_config(),
@@ -87,6 +121,7 @@ class Resize(SpatialLayer):
             "antialias": self.antialias,
             "cubic_coefficient": self.cubic_coefficient,
             "data_format": self.data_format,
+            "align_corners": self.align_corners,
         }
 
 
@@ -113,6 +148,8 @@ class Resize2D(Resize):
             weights are dropped and the rest normalised; -0.75 (PyTorch without antialias, OpenCV):
             the border is repeated.
         data_format: "channels_last" or "channels_first"; None: Keras's setting.
+        align_corners: True: the first and the last rows of input and output lie on each other
+            instead, as in PyTorch with `align_corners=True`; not for "nearest" or with antialias.
 
     Raises:
         ValueError: for an illegal argument, or a scale that leaves no row.

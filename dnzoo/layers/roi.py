@@ -1,9 +1,13 @@
 """Regions of interest: boxes of one size cut out of a feature map, and layers applied to each."""
 
+import math
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
 from dnzoo.layers.base import SpatialLayer
+from dnzoo.layers.rules import WHOLE, Kept, Rows, Shape
 
 
 def roi_align(features, boxes, output_size=14, stride=1, sampling_ratio=2):
@@ -102,6 +106,20 @@ class RoIAlign(SpatialLayer):
         features, boxes = input_shape
         size = self.output_size
         return (features[0], boxes[1], size, size, features[-1])
+
+    def rows_seen(
+        self, axis: int, low: int, high: int, rows_in: Sequence[int | None], rows_out: int
+    ) -> Rows:
+        """All: a box may lie anywhere."""
+        return WHOLE
+
+    def macs(self, shapes_in: Sequence[Shape], shape_out: Shape) -> int:
+        """Four neighbours of each sample."""
+        return 4 * self.sampling_ratio**2 * math.prod(shape_out)
+
+    def kept(self, shapes_in: Sequence[Shape], shape_out: Shape) -> Kept:
+        """Not counted: the places and weights of the samples."""
+        return Kept()
 
     def get_config(self):
         names = ("output_size", "stride", "sampling_ratio")

@@ -1,11 +1,14 @@
 """Pixel shuffle, its inverse, and sub-pixel convolution."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
 from dnzoo.layers import geometry
 from dnzoo.layers.base import SpatialLayer, UpsamplingConv
 from dnzoo.layers.initializers import ICNR
+from dnzoo.layers.rules import Moves, Rows
 
 
 def depth_to_space(x, block_size, data_format):
@@ -55,7 +58,7 @@ def space_to_depth(x, block_size, data_format):
     return ops.reshape(x, geometry.batch_shape(shape[0], sizes, depth, data_format))
 
 
-class PixelShuffle(SpatialLayer):
+class PixelShuffle(Moves, SpatialLayer):
     """Pixel shuffle of any rank; the public subclasses fix the rank."""
 
     floating = False
@@ -80,6 +83,12 @@ class PixelShuffle(SpatialLayer):
         depth //= self.block_size**self.rank
         return geometry.batch_shape(input_shape[0], sizes, depth, self.data_format)
 
+    def rows_seen(
+        self, axis: int, low: int, high: int, rows_in: Sequence[int | None], rows_out: int
+    ) -> Rows:
+        """The pixel whose channels the block is."""
+        return low // self.block_size, high // self.block_size
+
     def get_config(self):
         config = super().get_config()
         return {**config, "block_size": self.block_size, "data_format": self.data_format}
@@ -101,6 +110,12 @@ class PixelUnshuffle(PixelShuffle):
         sizes = tuple(size and size // self.block_size for size in spatial)
         depth = geometry.channels(input_shape, self.data_format) * self.block_size**self.rank
         return geometry.batch_shape(input_shape[0], sizes, depth, self.data_format)
+
+    def rows_seen(
+        self, axis: int, low: int, high: int, rows_in: Sequence[int | None], rows_out: int
+    ) -> Rows:
+        """The block."""
+        return low * self.block_size, high * self.block_size + self.block_size - 1
 
 
 @keras.saving.register_keras_serializable("dnzoo")

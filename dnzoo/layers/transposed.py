@@ -1,11 +1,15 @@
 """Transposed convolution, and the same by fractional strides."""
 
+import math
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
 from dnzoo.layers import geometry
 from dnzoo.layers.base import SpatialLayer
-from dnzoo.layers.convolution import conv_transpose, fractional_conv
+from dnzoo.layers.convolution import conv_transpose, fractional_conv, needs_zeros
+from dnzoo.layers.rules import Kept, Rows, Shape
 
 
 class ConvTranspose(SpatialLayer):
@@ -145,6 +149,30 @@ class ConvTranspose(SpatialLayer):
             )
         return geometry.batch_shape(input_shape[0], sizes, self.filters, self.data_format)
 
+    def rows_seen(
+        self, axis: int, low: int, high: int, rows_in: Sequence[int | None], rows_out: int
+    ) -> Rows:
+        """The pixels whose kernels reach there."""
+        return geometry.conv_transpose_rows(low, high, *self._axes()[axis])
+
+    def macs(self, shapes_in: Sequence[Shape], shape_out: Shape) -> int:
+        """Every input pixel times the kernel."""
+        filters = geometry.channels(shape_out, self.data_format)
+        return math.prod(shapes_in[0]) * math.prod(self.kernel_size) * filters // self.groups
+
+    def kept(self, shapes_in: Sequence[Shape], shape_out: Shape) -> Kept:
+        """The input; the pixels with zeros between them, or what comes before the activation."""
+        inside = 0
+        if self._puts_zeros_between():
+            inside = math.prod(shapes_in[0]) * math.prod(self.strides)
+        elif self.activation is not keras.activations.linear:
+            inside = math.prod(shape_out)
+        return Kept(inputs=True, inside=inside)
+
+    def _puts_zeros_between(self) -> bool:
+        zeros = needs_zeros(self.groups, self.dilation_rate)
+        return zeros and keras.backend.backend() != "tensorflow"
+
     def get_config(self):
         return {
             **super().get_config(),
@@ -256,3 +284,11 @@ class FractionalConv2D(ConvTranspose):
             self.dilation_rate,
             self.data_format,
         )
+
+    def macs(self, shapes_in: Sequence[Shape], shape_out: Shape) -> int:
+        """Every output pixel times the kernel."""
+        depth = geometry.channels(shapes_in[0], self.data_format)
+        return math.prod(shape_out) * math.prod(self.kernel_size) * depth // self.groups
+
+    def _puts_zeros_between(self) -> bool:
+        return True

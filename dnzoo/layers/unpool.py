@@ -1,15 +1,18 @@
 """Max pooling that remembers where its maxima were, and unpooling that puts them back."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
 from dnzoo.layers import geometry
 from dnzoo.layers.base import SpatialLayer
+from dnzoo.layers.rules import NOTHING, Moves, Rows
 from dnzoo.layers.subpixel import depth_to_space, space_to_depth
 
 
 @keras.saving.register_keras_serializable("dnzoo")
-class MaxPoolWithSwitches2D(SpatialLayer):
+class MaxPoolWithSwitches2D(Moves, SpatialLayer):
     """Max pooling without overlap: (N, H, W, C) -> pooled and switches, both (N, H // p, W // p, C).
 
     A switch says where in its p x p window the maximum was: row * p + column, int32. Of equal
@@ -65,12 +68,18 @@ class MaxPoolWithSwitches2D(SpatialLayer):
             keras.KerasTensor(switches, "int32"),
         )
 
+    def rows_seen(
+        self, axis: int, low: int, high: int, rows_in: Sequence[int | None], rows_out: int
+    ) -> Rows:
+        """The window."""
+        return low * self.pool_size, high * self.pool_size + self.pool_size - 1
+
     def get_config(self):
         return {**super().get_config(), "pool_size": self.pool_size}
 
 
 @keras.saving.register_keras_serializable("dnzoo")
-class MaxUnpool2D(SpatialLayer):
+class MaxUnpool2D(Moves, SpatialLayer):
     """Put each value where the maximum was, zeros elsewhere: `[x, switches]` -> (N, p H, p W, C).
 
     With a third input, a tensor whose size is wanted, rows of zeros are added at the end, or cut off:
@@ -131,6 +140,13 @@ class MaxUnpool2D(SpatialLayer):
                     f"pool_size={self.pool_size} rows may be missing."
                 )
         return wanted
+
+    def rows_seen(
+        self, axis: int, low: int, high: int, rows_in: Sequence[int | None], rows_out: int
+    ) -> list[Rows]:
+        """The pooled pixel and its switch; of the reference only the size."""
+        rows = low // self.pool_size, high // self.pool_size
+        return [rows, rows, NOTHING][: len(rows_in)]
 
     def get_config(self):
         return {**super().get_config(), "pool_size": self.pool_size}

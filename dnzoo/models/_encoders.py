@@ -1,20 +1,53 @@
 """Encoders: the half of a network that looks, from keras.applications, here, or the user."""
 
 import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
 
-from dnzoo.layers import BatchNormalization, Preprocessing
+from dnzoo.layers import Preprocessing
+from dnzoo.models._channels import adapt, cycle
+from dnzoo.models._dilation import dilate
 from dnzoo.models.efficientnet_lite import efficientnet_lite0
 
 PROBE = 256  # a size that every stride up to 64 divides
 STRIDES = (1, 2, 4, 8, 16, 32, 64)
-# layers whose configuration may hold a number for each channel of the image
-CHANNEL_CONSTANTS = {"Rescaling": ("scale", "offset"), "Normalization": ("mean", "variance")}
 
 
-def build(encoder, channels=3, weights=None, include_preprocessing=None, pooled=False):
+class Encoder(NamedTuple):
+    """A network that looks at images, as decoders use it.
+
+    Attributes:
+        net: `keras.Model` named "encoder", one output for each stride, fine to coarse.
+        strides: of its outputs.
+        preprocessing: the layer that the image passes first, or None.
+    """
+
+    net: keras.Model
+    strides: list[int]
+    preprocessing: keras.Layer | None = None
+
+    def preprocessed(self, image: keras.KerasTensor) -> keras.KerasTensor:
+        """The image as the network wants it, for `__call__`."""
+        return image if self.preprocessing is None else self.preprocessing(image)
+
+    def __call__(self, image: keras.KerasTensor) -> dict[int, keras.KerasTensor]:
+        """{stride: features} of a preprocessed image, fine to coarse."""
+        found = self.net(image)
+        return dict(zip(self.strides, found if isinstance(found, list) else [found]))
+
+
+def build(
+    encoder: str | keras.Model,
+    channels: int = 3,
+    weights: str | Path | None = None,
+    include_preprocessing: bool | None = None,
+    pooled: bool = False,
+    output_stride: int | None = None,
+) -> Encoder:
     """A model from an image to its features, one for each stride the network has.
 
     Args:
@@ -29,11 +62,12 @@ def build(encoder, channels=3, weights=None, include_preprocessing=None, pooled=
             network's weights expect, or to [-1, 1] for a model. None: for a named network only.
         pooled: take what the poolings put out, of a network that ends in one (VGG), rather than the
             last tensor at each stride.
+        output_stride: 8, 16 or 32: coarser features have that stride too, with dilated kernels and
+            the same weights (`_dilation.dilate`). None: as the network is.
 
     Returns:
-        (model, strides, preprocessing): the `keras.Model` named "encoder" with a list of outputs,
-        shallow to deep; their strides; and the layer that the image passes first, or None.
-        BatchNormalization is dnzoo's in a named network.
+        `Encoder`: called with a preprocessed image it gives {stride: features}. BatchNormalization
+        is dnzoo's in a named network.
 
     Raises:
         ValueError: for an unknown name, a network without features at powers of two, or arguments
@@ -41,24 +75,32 @@ def build(encoder, channels=3, weights=None, include_preprocessing=None, pooled=
         OSError: when the weights can't be fetched or read.
 
     Example:
-        >>> net, strides, preprocessing = build("mobilenetv2")
-        >>> strides
+        >>> build("mobilenetv2").strides
         [2, 4, 8, 16, 32]
+        >>> build("mobilenetv2", output_stride=8).strides
+        [2, 4, 8]
     """
     if keras.config.image_data_format() != "channels_last":
         raise ValueError("encoders need channels last: keras.config.set_image_data_format.")
     if isinstance(encoder, keras.Model):
-        return _from_model(encoder, channels, weights, bool(include_preprocessing))
-    return _from_name(encoder, channels, weights, include_preprocessing is not False, pooled)
+        return _from_model(encoder, channels, weights, bool(include_preprocessing), output_stride)
+    include_preprocessing = include_preprocessing is not False
+    return _from_name(encoder, channels, weights, include_preprocessing, pooled, output_stride)
 
 
-def features(encoder="efficientnet_lite0", weights=None, input_shape=(None, None, 3)):
+def features(
+    encoder: str | keras.Model = "efficientnet_lite0",
+    weights: str | Path | None = None,
+    input_shape: tuple[int | None, int | None, int] = (None, None, 3),
+    output_stride: int | None = None,
+) -> keras.Model:
     """What a network sees in an image, at each of its strides: for perceptual losses, or to cut from.
 
     Args:
         encoder: as for `unet`.
         weights: None, "imagenet" or a weights file, for a named encoder.
         input_shape: (height, width, channels) of the images, raw (0 to 255) for a named encoder.
+        output_stride: 8, 16 or 32: no feature is coarser, kernels are dilated instead.
 
     Returns:
         `keras.Model`, (N, H, W, channels) -> a list of (N, H / stride, W / stride, ·), fine to coarse.
@@ -70,24 +112,32 @@ def features(encoder="efficientnet_lite0", weights=None, input_shape=(None, None
         >>> [shape[1] for shape in features("mobilenetv2", input_shape=(64, 64, 3)).output_shape]
         [32, 16, 8, 4, 2]
     """
-    net, _, preprocessing = build(encoder, input_shape[-1], weights)
+    built = build(encoder, input_shape[-1], weights, output_stride=output_stride)
     image = keras.Input(input_shape, name="image")
-    found = net(image if preprocessing is None else preprocessing(image))
-    return keras.Model(image, found if isinstance(found, list) else [found], name="features")
+    # a list: a saved model's dictionary has text for keys, which sort otherwise
+    found = list(built(built.preprocessed(image)).values())
+    return keras.Model(image, found, name="features")
 
 
-def names():
+def names() -> list[str]:
     """The names that `encoder=` takes, lower-case."""
     return sorted(_constructors())
 
 
-def _constructors():
+def _constructors() -> dict[str, Callable]:
     found = {name: getattr(keras.applications, name) for name in dir(keras.applications)}
     functions = {name.lower(): value for name, value in found.items() if inspect.isfunction(value)}
     return {**functions, "efficientnetlite0": efficientnet_lite0}
 
 
-def _from_name(name, channels, weights, include_preprocessing, pooled):
+def _from_name(
+    name: str,
+    channels: int,
+    weights: str | Path | None,
+    include_preprocessing: bool,
+    pooled: bool,
+    output_stride: int | None,
+) -> Encoder:
     constructors = _constructors()
     key = str(name).lower().replace("_", "").replace("-", "")
     if key not in constructors:
@@ -105,7 +155,8 @@ def _from_name(name, channels, weights, include_preprocessing, pooled):
             f"encoder={name!r} always normalises raw images by itself: "
             "include_preprocessing=False can't be had."
         )
-    base = _adapt(_construct(construct, name, weights, arguments), channels)
+    base = adapt(_construct(construct, name, weights, arguments), channels)
+    base = base if output_stride is None else dilate(base, output_stride)
     pools = [layer for layer in base.layers if isinstance(layer, keras.layers.MaxPooling2D)]
     if pooled and pools and pools[-1] is base.layers[-1]:
         outputs, strides = _features(keras.Model(base.input, [pool.output for pool in pools]))
@@ -114,10 +165,10 @@ def _from_name(name, channels, weights, include_preprocessing, pooled):
     preprocessing = None
     if include_preprocessing and not inside:
         if channels != 3:  # no colour order any more
-            scale, offset = (_cycle(np.array(v), (channels,)).tolist() for v in (scale, offset))
+            scale, offset = (cycle(np.array(v), (channels,)).tolist() for v in (scale, offset))
             reverse = False
         preprocessing = Preprocessing(scale, offset, reverse, name="preprocessing")
-    return keras.Model(base.input, outputs, name="encoder"), strides, preprocessing
+    return Encoder(keras.Model(base.input, outputs, name="encoder"), strides, preprocessing)
 
 
 def _construct(construct, name, weights, arguments):
@@ -152,47 +203,13 @@ def _preprocessing(construct):
     return scale.tolist(), np.asarray(black).tolist(), bool(red[0] == black[0])
 
 
-def _adapt(base, channels):
-    """The same network for another number of channels, with dnzoo's BatchNormalization."""
-    config = base.get_config()
-    _rewrite(config, channels)
-    model = type(base).from_config(config)
-    for old, new in zip(base.weights, model.weights, strict=True):
-        new.assign(_cycle(keras.ops.convert_to_numpy(old), new.shape))
-    return model
-
-
-def _rewrite(config, channels):
-    config.pop("build_input_shape", None)
-    for layer in config["layers"]:
-        layer.pop("build_config", None)
-        kind, inner = layer["class_name"], layer["config"]
-        if kind == "InputLayer" and inner["batch_shape"][-1] == 3:
-            inner["batch_shape"] = (*inner["batch_shape"][:-1], channels)
-        if kind == "BatchNormalization":
-            layer["module"] = BatchNormalization.__module__
-            layer["registered_name"] = "dnzoo>BatchNormalization"
-        for constant in CHANNEL_CONSTANTS.get(kind, ()):
-            if np.ndim(inner[constant]):
-                inner[constant] = _cycle(np.ravel(inner[constant]), (channels,)).tolist()
-        if "layers" in inner:  # ConvNeXt's stem is a model of its own
-            _rewrite(inner, channels)
-
-
-def _cycle(value, shape):
-    """A pretrained weight for another number of image channels: of a kernel or of statistics."""
-    if value.shape == tuple(shape):
-        return value
-    axis = value.ndim - 2 if value.ndim > 1 else 0
-    count = shape[axis]
-    if value.ndim == 1:  # mean, variance, scale, offset
-        return value.mean(keepdims=True) if count == 1 else np.resize(value, count)
-    if count == 1:
-        return value.sum(axis=axis, keepdims=True)
-    return np.take(value, np.arange(count) % 3, axis=axis) * (3 / count)
-
-
-def _from_model(model, channels, weights, include_preprocessing):
+def _from_model(
+    model: keras.Model,
+    channels: int,
+    weights: str | Path | None,
+    include_preprocessing: bool,
+    output_stride: int | None,
+) -> Encoder:
     if weights is not None:
         raise ValueError("encoder_weights goes with a named encoder; load them into your model.")
     if len(getattr(model, "inputs", None) or ()) != 1 or len(model.inputs[0].shape) != 4:
@@ -201,12 +218,13 @@ def _from_model(model, channels, weights, include_preprocessing):
         raise ValueError(
             f"the encoder reads {model.inputs[0].shape[-1]} channels, the images have {channels}."
         )
+    model = model if output_stride is None else dilate(model, output_stride)
     outputs, strides = _features(model)
     preprocessing = Preprocessing(name="preprocessing") if include_preprocessing else None
-    return keras.Model(model.input, outputs, name="encoder"), strides, preprocessing
+    return Encoder(keras.Model(model.input, outputs, name="encoder"), strides, preprocessing)
 
 
-def _features(model):
+def _features(model: keras.Model) -> tuple[list[keras.KerasTensor], list[int]]:
     """The last tensor at each power-of-two stride, down to the stride of the model's output."""
     if len(model.outputs) > 1:
         candidates = list(model.outputs)

@@ -129,20 +129,21 @@ def _fcn(
         raise ValueError(
             f'fc_kernel_size must be 5 or 7 with padding="valid"; got {fc_kernel_size}.'
         )
-    net, strides, preprocessing = _encoders.build(
+    look = _encoders.build(
         encoder, input_shape[-1], encoder_weights, include_preprocessing, pooled=True
     )
     needed = [stride for stride in (8, 16, COARSEST) if stride >= finest]
-    if not {*needed} <= {*strides}:
-        raise ValueError(f"{name} needs features at strides {needed}; the encoder has {strides}.")
+    if not {*needed} <= {*look.strides}:
+        raise ValueError(
+            f"{name} needs features at strides {needed}; the encoder has {look.strides}."
+        )
 
-    image = x = keras.Input(input_shape, name="image")
-    x = x if preprocessing is None else preprocessing(x)
+    image = keras.Input(input_shape, name="image")
+    x = look.preprocessed(image)
     if padding == "valid":
         # more at the end, because Keras's poolings round down where Caffe's round up
         x = keras.layers.ZeroPadding2D(((PAD, PAD + 31),) * 2, name="pad_image")(x)
-    features = net(x)
-    features = dict(zip(strides, features if isinstance(features, list) else [features]))
+    features = look(x)
 
     x = features[COARSEST]
     for layer, kernel in (("fc6", fc_kernel_size), ("fc7", 1)):

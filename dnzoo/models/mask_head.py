@@ -118,16 +118,15 @@ def mask_branch(
     filters = as_tuple(filters, 1, "filters", 1)[0]
     if len(input_shape) != 3 or not input_shape[-1]:
         raise ValueError(f"input_shape must be (height, width, channels); got {input_shape!r}.")
-    net, strides, preprocessing = _encoders.build(
-        encoder, input_shape[-1], encoder_weights, include_preprocessing
-    )
-    if stride not in strides:
-        raise ValueError(f"stride must be one of the encoder's, {strides}; got stride={stride!r}.")
+    look = _encoders.build(encoder, input_shape[-1], encoder_weights, include_preprocessing)
+    if stride not in look.strides:
+        raise ValueError(
+            f"stride must be one of the encoder's, {look.strides}; got stride={stride!r}."
+        )
     image = keras.Input(input_shape, name="image")
     boxes = keras.Input((None, 4), name="boxes")
-    features = net(image if preprocessing is None else preprocessing(image))
-    features = dict(zip(strides, features if isinstance(features, list) else [features]))
-    levels = [found for found in strides if found >= stride]
+    features = look(look.preprocessed(image))
+    levels = [found for found in features if found >= stride]
     laterals = {
         level: keras.layers.Conv2D(filters, 1, name=f"lateral_{level}")(features[level])
         for level in levels

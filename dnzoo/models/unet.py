@@ -88,26 +88,26 @@ def unet(
         if encoder_weights is not None:
             raise ValueError("encoder_weights needs encoder=; got encoder=None.")
         _check_sizes(input_shape, filters, padding)
-        net = _contract(input_shape, filters, dropout, block)
-        preprocessing = Preprocessing(name="preprocessing") if include_preprocessing else None
-        strides = [2**level for level in range(len(filters))]
+        look = _encoders.Encoder(
+            _contract(input_shape, filters, dropout, block),
+            [2**level for level in range(len(filters))],
+            Preprocessing(name="preprocessing") if include_preprocessing else None,
+        )
         filters = filters[:-1]
     else:
         if padding != "same":
             raise ValueError('encoders are padded: padding="valid" needs encoder=None.')
-        net, strides, preprocessing = _encoders.build(
-            encoder, input_shape[-1], encoder_weights, include_preprocessing
-        )
-        if 2 ** len(filters) < strides[-1]:
+        look = _encoders.build(encoder, input_shape[-1], encoder_weights, include_preprocessing)
+        deepest = look.strides[-1]
+        if 2 ** len(filters) < deepest:
             raise ValueError(
-                f"the encoder's deepest stride is {strides[-1]}: filters needs at least "
-                f"{strides[-1].bit_length() - 1} widths; got filters={filters}."
+                f"the encoder's deepest stride is {deepest}: filters needs at least "
+                f"{deepest.bit_length() - 1} widths; got filters={filters}."
             )
-        filters = filters[: strides[-1].bit_length() - 1]
+        filters = filters[: deepest.bit_length() - 1]
 
-    features = net(image if preprocessing is None else preprocessing(image))
-    features = dict(zip(strides, features if isinstance(features, list) else [features]))
-    x = features.pop(strides[-1])
+    features = look(look.preprocessed(image))
+    x = features.pop(look.strides[-1])
     if encoder is not None and dropout:
         x = seeded_dropout(dropout, "dropout")(x)
     missing = 0

@@ -28,7 +28,6 @@ from operators import OPERATORS
 from dnzoo import analysis, layers
 from dnzoo.analysis.complexity import macs
 from dnzoo.analysis.graph import trace
-from dnzoo.analysis.op_kinds import ATOMS
 from dnzoo.analysis.propagation import propagation
 from dnzoo.data import Batches
 from dnzoo.training.environment import environment
@@ -64,7 +63,7 @@ def products(model, shape):
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    nodes = trace(model, shape, ATOMS).nodes
+    nodes = trace(model, shape).nodes
     kinds = ["Conv2D", "DepthwiseConv2dNative", "Conv2DBackpropInput"]
     if any(isinstance(node.operation, keras.layers.Dense) for node in nodes):
         kinds.append("MatMul")  # where there is none, MatMul is a resize

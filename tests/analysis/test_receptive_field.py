@@ -8,10 +8,10 @@ import pytest
 
 from dnzoo import layers as L
 from dnzoo import unet
-from dnzoo.analysis import plot_receptive_field, receptive_field
+from dnzoo.analysis import complexity, plot_receptive_field, receptive_field
 from dnzoo.analysis.graph import trace
-from dnzoo.analysis.op_kinds import ATOMS
 from dnzoo.analysis.receptive_field import seen
+from dnzoo.layers.rules import Kept
 
 K = keras.layers
 
@@ -114,7 +114,7 @@ def test_gradient_support(name):
     model = NETS[name]()
     if any(isinstance(layer, K.MaxPooling2D) for layer in model.layers) or "unet" in name:
         model = keras.models.clone_model(model, clone_function=averaging)
-    graph = trace(model, None, ATOMS)
+    graph = trace(model)
     size = model.input_shape[1]
     field = receptive_field(model)
     middle = [rows // 2 for rows in model.output_shape[1:3]]
@@ -185,10 +185,31 @@ def test_a_model_is_left_as_it_was():
     assert model.get_layer("head").output.shape == (None, 32, 32, 2)
 
 
+class Rolled(K.Layer):
+    def call(self, x):
+        return keras.ops.roll(x, 1, axis=1)
+
+
+def test_a_users_layer_says_its_rules():
+    class Ruled(Rolled):
+        def rows_seen(self, axis, low, high, rows_in, rows_out):
+            return (low - 1, high - 1) if axis == 0 else (low, high)
+
+        def macs(self, shapes_in, shape_out):
+            return shape_out[1]
+
+        def kept(self, shapes_in, shape_out):
+            return Kept(inside=1000)
+
+    model = chain(Ruled(name="mine"), K.Conv2D(4, 3))
+    field = receptive_field(model)
+    assert field.size == (3, 3) and field.offset == (-1, 0)
+    cost, plain = complexity(model), complexity(chain(K.Identity(), K.Conv2D(4, 3)))
+    assert cost.macs == plain.macs + 40
+    assert cost.training_bytes == plain.training_bytes + 4 * 1000
+
+
 def test_unknown_operations_are_named():
-    class Rolled(K.Layer):
-        def call(self, x):
-            return keras.ops.roll(x, 1, axis=1)
 
     with pytest.raises(ValueError, match=r"no rule is known for rolled/roll.* \(Roll\)"):
         receptive_field(Rolled(name="rolled"), (8, 8, 3))

@@ -18,7 +18,6 @@ from dnzoo import (
 from dnzoo.__main__ import main as command_line
 from dnzoo.analysis.graph import trace
 from dnzoo.analysis.memory import prediction_memory
-from dnzoo.analysis.op_kinds import ATOMS
 from dnzoo.imaging import reading
 from dnzoo.inference import files, tiling
 from tests.conftest import child
@@ -71,7 +70,7 @@ def test_auto_keeps_to_its_memory(model, monkeypatch):
     image = photograph(200, 60)
     assert tiling.tiles(model, image.shape) is tiling.WHOLE
     monkeypatch.setattr(tiling, "MEMORY", 2**18)
-    held = [prediction_memory(trace(model, (size, 60, 3), ATOMS)) for size in (60, 120)]
+    held = [prediction_memory(trace(model, (size, 60, 3))) for size in (60, 120)]
     rows = tiling.tiles(model, (201, 60, 3))[0][0].given.stop
     assert held[0] < 2**18 < held[1] and 48 < rows < 120
     tiled = predict(model, image)
