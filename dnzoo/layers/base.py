@@ -1,34 +1,46 @@
 """What every spatial layer checks before it computes."""
 
+from typing import Any
+
 import keras
 
 from dnzoo.layers import geometry
+
+Shape = tuple[int | None, ...]  # of a batch; None: known at run time
+Tensor = Any  # the backend's, or a keras.KerasTensor
+CONVOLUTIONS = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D, 3: keras.layers.Conv3D}
 
 
 class SpatialLayer(keras.layers.Layer):
     """A layer over `rank` spatial dimensions, whose errors name layer, argument, given and legal.
 
     Inputs must have a batch, `rank` spatial dimensions of at least one row, a known number of
-    channels, and floating point numbers (where `floating` says so).
+    channels, and floating point numbers (where `floating` says so). A class with rank None takes 1
+    to 3 spatial dimensions; `build` fixes the number for a layer that has parts.
     """
 
-    rank = 2
+    rank: int | None = 2
     floating = True
     data_format = "channels_last"
 
-    def __call__(self, inputs, *args, **kwargs):
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         for x in keras.tree.flatten(inputs):
             self._check_input(x)
+        if self.rank is None:
+            self._check_ranks(keras.tree.flatten(inputs))
         # Keras asks for the shape of symbolic inputs only; sizes that do not fit are found here
         self.compute_output_shape(keras.tree.map_structure(lambda x: tuple(x.shape), inputs))
         return super().__call__(inputs, *args, **kwargs)
 
-    def _check_input(self, x):
+    def _check_input(self, x: Tensor) -> None:
         shape = tuple(getattr(x, "shape", ()))
-        if len(shape) != self.rank + 2:
+        if len(shape) - 2 not in (CONVOLUTIONS if self.rank is None else (self.rank,)):
+            count, spatial = (
+                ("3 to 5", "1 to 3") if self.rank is None else (self.rank + 2, self.rank)
+            )
             raise ValueError(
-                f"{type(self).__name__}: the input must have {self.rank + 2} dimensions (batch, "
-                f"{self.rank} spatial, channels); got the shape {shape}."
+                f"{type(self).__name__}: the input must have {count} dimensions (batch, "
+                f"{spatial} spatial, channels); got the shape {shape}."
             )
         if geometry.channels(shape, self.data_format) is None:
             raise ValueError(
@@ -45,6 +57,13 @@ class SpatialLayer(keras.layers.Layer):
             raise ValueError(
                 f"{type(self).__name__}: the input must be floating point; got {dtype}. "
                 'Convert it first: keras.ops.cast(x, "float32").'
+            )
+
+    def _check_ranks(self, inputs: list[Tensor]) -> None:
+        if len({len(x.shape) for x in inputs}) > 1:
+            raise ValueError(
+                f"{type(self).__name__}: the inputs must have the same number of dimensions; got "
+                f"the shapes {', '.join(str(tuple(x.shape)) for x in inputs)}."
             )
 
     def _integers(self, argument, value, minimum=1, rank=None):
@@ -66,9 +85,6 @@ class SpatialLayer(keras.layers.Layer):
     def _data_format(self, value):
         value = keras.config.image_data_format() if value is None else value
         return self._one_of("data_format", value, geometry.DATA_FORMATS)
-
-
-CONVOLUTIONS = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D, 3: keras.layers.Conv3D}
 
 
 class UpsamplingConv(SpatialLayer):
