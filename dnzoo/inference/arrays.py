@@ -1,6 +1,6 @@
 """Use a trained model on images of one's own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import keras
 import numpy as np
@@ -20,7 +20,8 @@ def predict(
 ) -> np.ndarray:
     """What a model puts out for one image of any size: logits of each pixel, or a larger picture.
 
-    Large images are computed in tiles. Each brings the pixels around it that the model's receptive
+    Volumes (D, H, W, C) and signals (H, C) are images too, with another number of axes. Large images
+    are computed in tiles. Each brings the pixels around it that the model's receptive
     field takes in, so that the result is that of the whole image, to float precision. With `image`
     and `out` memory-mapped, memory does not grow with the image. A progress bar shows
     on a terminal. The model reads raw values, 0 to 255, if it was saved by a recipe.
@@ -29,8 +30,8 @@ def predict(
         model: a `keras.Model` for images of any size, (N, H, W, C) -> (N, S H, S W, channels); S is
             1 for segmentation, the scale for super-resolution.
         image: (H, W, C), any number type; anything with a shape that can be sliced.
-        tile: the most rows and columns of the image that are computed at once; "auto": as many as
-            have 0.5 GB of activations; None: all.
+        tile: the most rows of the image, along each axis, that are computed at once; "auto": as many
+            as have 0.5 GB of activations; None: all.
         out: an array to write to, as a `numpy.memmap`; None: a new one in memory.
         finish: what to do with each tile's output, (h, w, channels) -> (h, w, ...), as
             `dnzoo.inference.classes`, which makes 1 byte of all logits of a pixel.
@@ -94,36 +95,45 @@ def upscale(
     return _tiled(model, image, tile, out, prepare, in_colour)
 
 
-def _tiled(model, image, tile, out, prepare, finish):
+def _tiled(
+    model: keras.Model,
+    image: np.ndarray,
+    tile: int | str | None,
+    out: np.ndarray | None,
+    prepare: Callable[[np.ndarray], np.ndarray] | None,
+    finish: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> np.ndarray:
     """`finish(output, part of the image)` of each tile, put together."""
     image = _array(image)
     wanted = model.input_shape[1:]
-    given = (*image.shape[:2], 1) if prepare else tuple(image.shape)
-    if len(given) != 3 or any(w not in (None, n) for w, n in zip(wanted, given)):
+    given = (*image.shape[:-1], 1) if prepare else tuple(image.shape)
+    if len(given) != len(wanted) or any(w not in (None, n) for w, n in zip(wanted, given)):
         raise ValueError(f"{model.name} reads images of shape {wanted} (None: any); got {given}.")
     parts = tiling.tiles(model, given, tile)
-    for rows, columns in _progress(parts):
-        pixels = np.asarray(image[rows.given, columns.given])
+    for axes in _progress(parts):
+        pixels = np.asarray(image[tuple(axis.given for axis in axes)])
         output = model.predict_on_batch((prepare or np.asarray)(pixels)[None].astype("float32"))
         output = keras.ops.convert_to_numpy(output)[0].astype("float32", copy=False)
         made = finish(output, pixels)
         if len(parts) == 1 and out is None:
             return made
-        shape = (*(last.place.stop or n for last, n in zip(parts[-1], made.shape)), *made.shape[2:])
+        ends = tuple(last.place.stop or n for last, n in zip(parts[-1], made.shape))
+        shape = (*ends, *made.shape[len(ends) :])
         if out is None:
             out = np.empty(shape, made.dtype)
         if tuple(out.shape) != shape:
             raise ValueError(f"out must have the shape {shape}; got {tuple(out.shape)}.")
-        out[rows.place, columns.place] = made[rows.kept, columns.kept]
+        kept = made[tuple(axis.kept for axis in axes)]
+        out[tuple(axis.place for axis in axes)] = kept
     return out
 
 
-def _array(image):
+def _array(image: np.ndarray) -> np.ndarray:
     """The image, left where it is if it has a shape: a file that is mapped to memory stays one."""
     return image if hasattr(image, "shape") else np.asarray(image)
 
 
-def _progress(parts):
+def _progress(parts: list[tiling.Tile]) -> Iterable[tiling.Tile]:
     from rich import console, progress
 
     terminal = console.Console(stderr=True)
@@ -131,16 +141,16 @@ def _progress(parts):
     return progress.track(parts, "Tiles", console=terminal, transient=True, disable=silent)
 
 
-def scale(model):
+def scale(model: keras.Model) -> int:
     """How much larger than its image a model's output is: 1 for segmentation.
 
     Raises:
         ValueError: for a model that does not put out an image.
     """
     one = len(getattr(model, "inputs", None) or ()) == 1 == len(model.outputs)
-    if one and len(model.input_shape) == 4 == len(model.output_shape):
-        sizes = [size or PROBE for size in model.input_shape[1:3]]
-        out = model.compute_output_shape((1, *sizes, model.input_shape[-1]))[1:3]
+    if one and 2 < len(model.input_shape) == len(model.output_shape):
+        sizes = [size or PROBE for size in model.input_shape[1:-1]]
+        out = model.compute_output_shape((1, *sizes, model.input_shape[-1]))[1:-1]
         factor = max(out[0] // sizes[0], 1)
         if factor == 1 or out == tuple(factor * size for size in sizes):
             return factor
