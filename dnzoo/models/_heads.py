@@ -66,14 +66,15 @@ def has_logits(model):
     return not layers or layers[0].activation is keras.activations.linear
 
 
-def labels_pixels(model):
-    """Whether a model gives every pixel of one image scores of classes."""
+def labels_pixels(model: keras.Model) -> bool:
+    """Whether a model gives every pixel of one image scores of classes, or every voxel of a volume."""
     if len(model.inputs) != 1 or len(model.outputs) != 1 or isinstance(model.output, dict):
         return False
-    if len(model.inputs[0].shape) != 4 or len(model.outputs[0].shape) != 4:
+    given, out = (tuple(tensors[0].shape) for tensors in (model.inputs, model.outputs))
+    if len(given) != len(out) or len(given) not in (3, 4, 5):
         return False
     if type(model.layers[-1]).__name__ == "Preprocessing":  # it puts out pixels
         return False
-    given = [size or SIZE for size in model.inputs[0].shape[1:3]]
-    out = model.compute_output_shape((1, *given, model.inputs[0].shape[-1]))[1:3]
-    return all(size <= wanted for size, wanted in zip(out, given))
+    sizes = [size or SIZE for size in given[1:-1]]
+    out = model.compute_output_shape((1, *sizes, given[-1]))[1:-1]
+    return all(size <= wanted for size, wanted in zip(out, sizes))
