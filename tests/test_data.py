@@ -220,7 +220,8 @@ def test_augmentation_moves_image_and_mask_alike(rank: int) -> None:
     for image, mask in zip(moved.mean(-1), moved_masks):
         if len(np.unique(mask)) == 2:
             middle = (image.max() + image.min()) / 2
-            assert ((image > middle) == (mask == 7)).mean() > 0.995
+            # linear and nearest interpolation differ at edges, and at the corners of volumes
+            assert ((image > middle) == (mask == 7)).mean() > (0.995 if rank == 2 else 0.99)
 
 
 def test_palette_colours_differ():
