@@ -173,21 +173,24 @@ class ModelConformance(Case):
     tolerance = 2e-3  # a few layers deep, in float32, with other orders of summation
     steps_to_overfit = 60
 
-    def masks(self):
+    def masks(self) -> np.ndarray:
+        """Blocks of 8 rows along each axis, of one class each."""
         rng = np.random.default_rng(1)
-        shape = (self.batch_size, *self.build().compute_output_shape(self.shapes)[1:3])
-        coarse = rng.integers(
-            0, max(self.classes, 2), (shape[0], -(-shape[1] // 8), -(-shape[2] // 8))
-        )
-        return np.repeat(np.repeat(coarse, 8, 1), 8, 2)[:, : shape[1], : shape[2]].astype("uint8")
+        sizes = self.build().compute_output_shape(self.shapes)[1:-1]
+        shape = (self.batch_size, *(-(-size // 8) for size in sizes))
+        masks = rng.integers(0, max(self.classes, 2), shape)
+        for axis in range(1, masks.ndim):
+            masks = np.repeat(masks, 8, axis)
+        return masks[(slice(None), *map(slice, sizes))].astype("uint8")
 
-    def images(self):
+    def images(self) -> np.ndarray:
         """Noise that gives each class a brightness of its own, so that there is something to learn."""
         shape = (self.batch_size, *self.shapes[1:])
         images = np.random.default_rng(2).normal(0, 0.1, shape)
         masks = self.masks()
-        top, left = ((shape[i] - masks.shape[i]) // 2 for i in (1, 2))
-        images[:, top : top + masks.shape[1], left : left + masks.shape[2]] += masks[..., None]
+        margins = [(has - made) // 2 for has, made in zip(shape[1:], masks.shape[1:])]
+        window = [slice(start, start + size) for start, size in zip(margins, masks.shape[1:])]
+        images[(slice(None), *window)] += masks[..., None]
         return images.astype("float32")
 
     def batch(self):

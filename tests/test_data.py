@@ -199,10 +199,13 @@ def test_an_epoch_has_each_image_once(small_scenes):
     assert [len(images) for images, _ in test.dataset()] == [4, 2]
 
 
-def test_augmentation_moves_image_and_mask_alike():
+@pytest.mark.parametrize("rank", [2, 3])
+def test_augmentation_moves_image_and_mask_alike(rank: int) -> None:
     """An image that shows its own mask still does so afterwards; masks get no new values."""
     rng = np.random.default_rng(0)
-    coarse = rng.integers(0, 2, (8, 4, 4)).repeat(16, 1).repeat(16, 2).astype("uint8")
+    coarse = rng.integers(0, 2, (8, *[4] * rank)).astype("uint8")
+    for axis in range(1, rank + 1):
+        coarse = coarse.repeat(16, axis)
     masks = coarse * 7
     images = np.repeat(coarse[..., None] * 200, 3, axis=-1).astype("uint8")
     moved, moved_masks = augment(images, masks, rng)
@@ -211,7 +214,8 @@ def test_augmentation_moves_image_and_mask_alike():
     for image, mask in zip(moved.mean(-1), moved_masks):
         if len(np.unique(mask)) == 2:
             middle = (image.max() + image.min()) / 2
-            assert ((image > middle) == (mask == 7)).mean() > 0.995
+            # linear and nearest interpolation differ at edges, and at the corners of volumes
+            assert ((image > middle) == (mask == 7)).mean() > (0.995 if rank == 2 else 0.99)
 
 
 def test_palette_colours_differ():

@@ -88,6 +88,18 @@ def test_equals_numpy(name, classes, kind):
     assert np.allclose(loss(masks[..., None].astype("uint8"), logits), np.mean(expected), atol=2e-6)
 
 
+@pytest.mark.parametrize("name", list(NAMES))
+def test_volumes_and_signals(name: str) -> None:
+    """A loss does not ask how the pixels lie."""
+    masks, logits = case("ignored", 3)
+    expected = losses.get(name).call(masks, logits)
+    for sizes in ((30,), (5, 2, 3)):
+        volume = logits.reshape(3, *sizes, 3)
+        for shape in ((3, *sizes), (3, *sizes, 1)):
+            found = losses.get(name).call(masks.reshape(shape), volume)
+            assert np.allclose(found, expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", ["cross_entropy", "focal"])
 @pytest.mark.parametrize("classes", [1, 3])
 def test_class_weights(name, classes):

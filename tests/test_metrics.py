@@ -217,19 +217,22 @@ def test_wrong_number_of_logits():
         metrics.MeanIoU(3).update_state(np.zeros((1, 2, 2)), np.zeros((1, 2, 2, 4)))
 
 
-@pytest.mark.parametrize("size", [(64, 64), (128, 96), (40, 200)])
-def test_boundary_iou_equals_erosion(size):
+@pytest.mark.parametrize("size", [(64, 64), (128, 96), (40, 200), (32, 24, 40)])
+def test_boundary_iou_equals_erosion(size: tuple[int, ...]) -> None:
     """The definition, with scipy's binary erosion: a mask less what is deep inside it."""
     from scipy import ndimage
 
     rng = np.random.default_rng(0)
-    truth = rng.integers(0, 4, (3, size[0] // 8, size[1] // 8)).repeat(8, 1).repeat(8, 2)
+    truth = rng.integers(0, 4, (3, *(rows // 8 for rows in size)))
+    for axis in range(1, truth.ndim):
+        truth = truth.repeat(8, axis)
     guess = np.roll(truth, 2, 1)
-    distance = max(round(0.02 * np.hypot(*size)), 1)
+    distance = max(round(0.02 * np.linalg.norm(size)), 1)
 
     def boundary(masks):
-        padded = np.pad(masks, ((0, 0), (1, 1), (1, 1)))
-        deep = [ndimage.binary_erosion(m, np.ones((3, 3)), iterations=distance) for m in padded]
+        padded = np.pad(masks, ((0, 0), *[(1, 1)] * len(size)))
+        full = np.ones((3,) * len(size))
+        deep = [ndimage.binary_erosion(m, full, iterations=distance) for m in padded]
         return padded & ~np.array(deep)
 
     pairs = [(boundary(truth == c), boundary(guess == c)) for c in range(4)]

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import dnzoo
 from dnzoo import unet
-from dnzoo.saving import saved_model
+from dnzoo.saving import allowed, card, saved_model
 from dnzoo.storage import pretrained
 from tests.conftest import child
 from tests.models.test_unet import small_encoder
@@ -214,6 +214,24 @@ def test_own_classes_are_refused_when_saving(tmp_path):
         dnzoo.save(keras.Model(image, Mine()(image)), tmp_path / "saved")
     with pytest.raises(ValueError, match="only a functional"):
         dnzoo.save("model", tmp_path / "saved")
+
+
+def test_layers_of_every_rank_are_on_the_list():
+    layers = keras.layers
+    for rank in (1, 3):
+        x = image = keras.Input((*[16] * rank, 2))
+        for name in ("Conv{}D", "MaxPooling{}D", "UpSampling{}D", "ZeroPadding{}D", "Cropping{}D"):
+            arguments = (2, 1) if name == "Conv{}D" else ()
+            x = getattr(layers, name.format(rank))(*arguments)(x)
+        x = getattr(layers, f"Conv{rank}DTranspose")(2, 2)(x)
+        x = getattr(layers, f"GlobalAveragePooling{rank}D")()(x)
+        saved_model.check(keras.Model(image, x))
+    assert all(hasattr(layers, name) for name in allowed.LAYERS)
+
+
+def test_the_card_names_the_axes_of_volumes():
+    call = card._call("serve", [["image", "float32", [None, None, None, None, 1]]])
+    assert call == "outputs = module.serve(image)  # image: float32 (N, D, H, W, 1)"
 
 
 def test_names_and_places(folder, tmp_path, monkeypatch):

@@ -73,11 +73,11 @@ def _tried(model, size):
         return None
 
 
-def _rank(model):
+def _rank(model: keras.layers.Layer) -> int:
     shape = getattr(model, "input_shape", None) if isinstance(model, keras.Model) else None
     if shape is not None:
         return len(shape) - 2
-    if hasattr(model, "rank"):
+    if getattr(model, "rank", None):  # none yet for a layer of any rank that was not built
         return model.rank
     axes = (getattr(model, name, None) for name in ("kernel_size", "pool_size", "size"))
     return next((len(numbers) for numbers in axes if isinstance(numbers, tuple)), 2)

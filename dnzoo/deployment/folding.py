@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from dnzoo import layers
-from dnzoo.analysis.graph import trace_tensors
+from dnzoo.analysis.graph import Node, trace_tensors
 from dnzoo.layers.transposed import ConvTranspose
 
 K = keras.layers
@@ -211,10 +211,10 @@ def _shapes(model, input_shape):
     return [(shapes[0][0], *input_shape), *shapes[1:]]
 
 
-def _is_nothing(node):
+def _is_nothing(node: Node) -> bool:
     """Whether it leaves its first input as it is."""
     if isinstance(node.operation, layers.MatchSize):
-        given, wanted = (x.shape[1:3] for x in node.inputs)
+        given, wanted = (x.shape[1:-1] for x in node.inputs)
         return given == wanted and None not in given
     conversion = type(node.operation).__name__ == "ConvertToTensor"
     return conversion or isinstance(node.operation, ONLY_IN_TRAINING)

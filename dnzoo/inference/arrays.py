@@ -18,7 +18,8 @@ def predict(model: keras.Model, x: Any, *args: Any, **options: Any) -> Any:
     | "labels" | image (H, W, C) | scores (classes,) float32 |
     | "samples" | latents (N, latent_dim) | images (N, H, W, C) float32, in the model's range |
 
-    Large images are computed in tiles. Each brings the pixels around it that the model's receptive
+    Volumes (D, H, W, C) and signals (H, C) are images too, with another number of axes. Large images
+    are computed in tiles. Each brings the pixels around it that the model's receptive
     field takes in, so that the result is that of the whole image, to float precision. With the image
     and `out` memory-mapped, memory does not grow with the image. A progress bar shows
     on a terminal. The model reads raw values, 0 to 255, if it was saved by a recipe.
@@ -27,8 +28,8 @@ def predict(model: keras.Model, x: Any, *args: Any, **options: Any) -> Any:
         model: a `keras.Model` of dnzoo's, or one whose last layer is a `dnzoo.layers.Output`; what
             another one puts out is guessed, with a warning that says so.
         x: see the table; any number type, anything with a shape that can be sliced.
-        tile: of "classes" and "image": the most rows and columns that are computed at
-            once; "auto": as many as have 0.5 GB of activations; None: all.
+        tile: of "classes" and "image": the most rows along each axis that are computed
+            at once; "auto": as many as have 0.5 GB of activations; None: all.
         out: of "classes" and "image": an array to write to, as a `numpy.memmap`; None: a new one.
         finish: of "classes" and "image": what to do with each tile's output, (h, w, channels) ->
             (h, w, ...), as `dnzoo.inference.classes`, which makes 1 byte of all logits of a pixel.

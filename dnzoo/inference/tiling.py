@@ -1,15 +1,23 @@
-"""Tiles of an image whose outputs, put side by side, are the output of the whole image."""
+"""Tiles of an image whose outputs, put side by side, are the output of the whole image.
+
+An image has any number of spatial axes: rows and columns, or depth, rows and columns.
+"""
 
 import dataclasses
+import itertools
 import math
 import weakref
+from collections.abc import Callable, Sequence
 
-from dnzoo.analysis.graph import trace
+import keras
+
+from dnzoo.analysis.graph import Graph, trace
 from dnzoo.analysis.memory import prediction_memory
 from dnzoo.analysis.receptive_field import alignment, receptive_field, seen
 
 MEMORY = 2**29  # bytes of activations that a tile may hold; runtimes need up to twice as much
-PROBE = 256  # a size at which to see what a pixel costs, and that needs no tiles
+PROBE = 256  # a size at which to see what a pixel costs; PROBE**2 pixels or voxels need no tiles
+KEPT = 1 / 20  # of a tile's pixels: with less, most of the work would be thrown away
 _PLANS = weakref.WeakKeyDictionary()  # a model's, for the shapes of images it was given
 
 
@@ -22,10 +30,13 @@ class Part:
     place: slice
 
 
-WHOLE = [(Part(slice(None), slice(None), slice(None)),) * 2]
+WHOLE = Part(slice(None), slice(None), slice(None))
+Tile = tuple[Part, ...]  # one part for each spatial axis
 
 
-def tiles(model, image_shape, size="auto"):
+def tiles(
+    model: keras.Model, image_shape: tuple[int, ...], size: int | str | None = "auto"
+) -> list[Tile]:
     """How to compute an image tile by tile: exactly, because each tile brings the rows it needs.
 
     A tile's outer rows, which see padding where the whole image has pixels, are not kept: as many
@@ -33,21 +44,23 @@ def tiles(model, image_shape, size="auto"):
 
     Args:
         model: one image in, one out.
-        image_shape: (H, W, C).
-        size: the most rows and columns of the image in a tile, with what is not kept; "auto": as
-            many as 0.5 GB of activations allow; None: one tile.
+        image_shape: (H, W, C), (D, H, W, C) or (H, C).
+        size: the most rows of the image in a tile, along each axis, with what is not kept; "auto":
+            as many as 0.5 GB of activations allow, or twice as many as a pixel sees where a tile
+            would keep less than a twentieth of itself; None: one tile.
 
     Returns:
-        A list of pairs of `Part`: rows and columns.
+        A list of tiles, each a tuple with a `Part` for each spatial axis.
 
     Raises:
         ValueError: for a model that looks at the whole image, or a tile smaller than its field.
     """
     if size not in ("auto", None) and (not isinstance(size, int) or size < 1):
         raise ValueError(f'tile must be "auto", None or a number of rows; got {size!r}.')
-    fixed = None not in model.input_shape[1:3]
-    if fixed or size is None or (size == "auto" and math.prod(image_shape[:2]) <= PROBE**2):
-        return WHOLE
+    sizes = image_shape[:-1]
+    fixed = None not in model.input_shape[1:-1]
+    if fixed or size is None or (size == "auto" and math.prod(sizes) <= PROBE**2):
+        return [(WHOLE,) * len(sizes)]
     plans = _PLANS.setdefault(model, {})
     key = (*image_shape, size)
     if key not in plans:
@@ -55,31 +68,31 @@ def tiles(model, image_shape, size="auto"):
     return plans[key]
 
 
-def _plan(model, image_shape, size):
-    sizes = [min(n, size) for n in image_shape[:2]] if size != "auto" else _auto(model, image_shape)
-    if list(image_shape[:2]) == sizes:
-        return WHOLE
-    _check(model)
+def _plan(model: keras.Model, image_shape: tuple[int, ...], size: int | str) -> list[Tile]:
+    *given, channels = image_shape
+    sizes = _sizes(model, image_shape, size)
+    if given == sizes:
+        return [(WHOLE,) * len(given)]
     whole = trace(model, image_shape)
-    periods = [_period(model, whole, axis, image_shape) for axis in range(2)]
+    periods = [_period(model, whole, axis, image_shape) for axis in range(len(given))]
 
-    def axes(sizes):
+    def axes(sizes: Sequence[int]) -> list[list[Part]]:
         # where a stride falls depends on what is left over at the end: the same in every tile
         sizes = [
             n if tile >= n else max(tile - (tile - n) % period, n % period)
-            for n, tile, (period, _) in zip(image_shape, sizes, periods)
+            for n, tile, (period, _) in zip(given, sizes, periods)
         ]
-        part = trace(model, (*sizes, image_shape[2]))
-        return [_parts(model, whole, part, axis, *periods[axis]) for axis in range(2)]
+        part = trace(model, (*sizes, channels))
+        return [_parts(model, whole, part, axis, *period) for axis, period in enumerate(periods)]
 
-    rows, columns = found = axes(sizes)
-    even = axes([_even(parts, n, p) for parts, n, (p, _) in zip(found, image_shape, periods)])
+    found = axes(sizes)
+    even = axes([_even(parts, n, p) for parts, n, (p, _) in zip(found, given, periods)])
     if all(len(few) <= len(parts) for few, parts in zip(even, found)):
-        rows, columns = even
-    return [(row, column) for row in rows for column in columns]
+        found = even
+    return list(itertools.product(*found))
 
 
-def _even(parts, size, period):
+def _even(parts: Sequence[Part], size: int, period: int) -> int:
     """Rows of a tile when as many, each as small as the others, cover the image."""
     if len(parts) == 1:
         return size
@@ -87,27 +100,47 @@ def _even(parts, size, period):
     return math.ceil((size + (len(parts) - 1) * twice) / len(parts)) + period - 1
 
 
-def _auto(model, image_shape):
-    """Rows and columns that the memory allows; a narrow image has long tiles."""
-    height, width, channels = image_shape
-    probe = trace(model, (PROBE, PROBE, channels))
-    area = MEMORY / prediction_memory(probe) * PROBE**2
-    if height * width <= area:
-        return [height, width]
-    side = math.isqrt(int(area))
-    return [min(height, max(side, int(area / width))), min(width, max(side, int(area / height)))]
+def _sizes(model: keras.Model, image_shape: tuple[int, ...], size: int | str) -> list[int]:
+    """Rows of a tile along each axis: the image's where it needs no tiles."""
+    given = list(image_shape[:-1])
+    sizes = [min(n, size) for n in given] if size != "auto" else _auto(model, image_shape)
+    if given == sizes:
+        return given
+    fields = _fields(model)
+    cut = [(field, tile) for field, n, tile in zip(fields, given, sizes) if tile < n]
+    if size == "auto" and math.prod(1 - min(field / tile, 1) for field, tile in cut) < KEPT:
+        return [min(n, max(tile, 2 * field)) for field, n, tile in zip(fields, given, sizes)]
+    return sizes
 
 
-def _check(model):
-    names = receptive_field(model).whole_image
-    if names:
+def _auto(model: keras.Model, image_shape: tuple[int, ...]) -> list[int]:
+    """Rows along each axis that the memory allows; a narrow image has long tiles."""
+    *given, channels = image_shape
+    probe = trace(model, (*[PROBE] * len(given), channels))
+    left = MEMORY / prediction_memory(probe) * PROBE ** len(given)
+    sizes = {}
+    for done, axis in enumerate(sorted(range(len(given)), key=given.__getitem__)):
+        # as long as the axes that follow, which are no shorter
+        side = max(int(left ** (1 / (len(given) - done))), 1)
+        sizes[axis] = min(given[axis], side)
+        left /= sizes[axis]
+    return [sizes[axis] for axis in range(len(given))]
+
+
+def _fields(model: keras.Model) -> tuple[int, ...]:
+    """Rows that a pixel sees along each axis."""
+    field = receptive_field(model)
+    if field.whole_image:
         raise ValueError(
-            f"{model.name} can't be computed in tiles: {', '.join(names)} looks at the whole image. "
-            "tile=None computes it whole, if there is memory; or make the image smaller."
+            f"{model.name} can't be computed in tiles: {', '.join(field.whole_image)} looks at the "
+            "whole image. tile=None computes it whole, if there is memory; or make the image smaller."
         )
+    return field.size
 
 
-def _period(model, whole, axis, image_shape):
+def _period(
+    model: keras.Model, whole: Graph, axis: int, image_shape: tuple[int, ...]
+) -> tuple[int, int]:
     found = alignment(whole, axis)
     if found is None:
         raise ValueError(
@@ -117,7 +150,9 @@ def _period(model, whole, axis, image_shape):
     return found
 
 
-def _parts(model, whole, part, axis, period, made):
+def _parts(
+    model: keras.Model, whole: Graph, part: Graph, axis: int, period: int, made: int
+) -> list[Part]:
     """The parts of one axis, from the first row to the last."""
     size, tile = whole.inputs[0].shape[1 + axis], part.inputs[0].shape[1 + axis]
     rows, end = part.outputs[0].shape[1 + axis], whole.outputs[0].shape[1 + axis]
@@ -155,7 +190,7 @@ def _parts(model, whole, part, axis, period, made):
     return parts
 
 
-def _first(count, holds):
+def _first(count: int, holds: Callable[[int], bool]) -> int:
     """The smallest row of `count` for which `holds`, which stays true from there on; else `count`."""
     low, high = 0, count
     while low < high:
@@ -164,7 +199,7 @@ def _first(count, holds):
     return low
 
 
-def _same(whole, part, axis, rows):
+def _same(whole: Graph, part: Graph, axis: int, rows: Part) -> bool:
     """Whether the kept rows see in the tile what they see in the whole image."""
     there, _ = seen(whole, axis, rows.place.start, rows.place.stop - 1)
     here, _ = seen(part, axis, rows.kept.start, rows.kept.stop - 1)

@@ -1,17 +1,19 @@
 """Attention in decoders. Channels are last."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
-from dnzoo.layers.base import SpatialLayer
-from dnzoo.layers.rules import WHOLE, Kept, Rows, Shape
+from dnzoo.layers import geometry
+from dnzoo.layers.base import CONVOLUTIONS, Shape, SpatialLayer, Tensor
+from dnzoo.layers.rules import WHOLE, Kept, Rows
 
 
-def pointwise(layer, filters, name, **kwargs):
-    """A 1x1 convolution inside `layer`."""
-    return keras.layers.Conv2D(
+def pointwise(layer: SpatialLayer, filters: int, name: str, **kwargs: Any) -> keras.layers.Layer:
+    """A convolution with a kernel of 1 inside `layer`, whose rank is known."""
+    return CONVOLUTIONS[layer.rank](
         filters, 1, data_format="channels_last", dtype=layer.dtype_policy, name=name, **kwargs
     )
 
@@ -21,7 +23,7 @@ class AttentionGate(SpatialLayer):
     """Weigh a skip connection by what the decoder looks for (Oktay et al. 2018, arXiv:1804.03999).
 
     `[x, skip]`, both (N, H, W, ·), gives `skip * sigmoid(w · relu(W_x x + W_s skip + b) + c)`, one
-    weight a pixel.
+    weight per pixel. Signals (N, H, ·) and volumes (N, D, H, W, ·) likewise.
 
     Args:
         filters: width of the comparison; None: half the skip's channels.
@@ -31,12 +33,15 @@ class AttentionGate(SpatialLayer):
         TensorShape([1, 4, 4, 8])
     """
 
-    def __init__(self, filters=None, **kwargs):
+    rank = None
+
+    def __init__(self, filters: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.filters = None if filters is None else self._integer("filters", filters)
 
-    def build(self, input_shape):
+    def build(self, input_shape: list[Shape]) -> None:
         x, skip = input_shape
+        self.rank = len(x) - 2
         filters = self.filters or max(skip[-1] // 2, 1)
         self.look = pointwise(self, filters, "look")
         self.offer = pointwise(self, filters, "offer", use_bias=False)
@@ -60,7 +65,8 @@ class AttentionGate(SpatialLayer):
 class SqueezeExcite(SpatialLayer):
     """Weigh the channels by what the whole image holds (Hu et al. 2018, arXiv:1709.01507).
 
-    `x * sigmoid(W_2 relu(W_1 mean(x)))`, (N, H, W, C) -> (N, H, W, C).
+    `x * sigmoid(W_2 relu(W_1 mean(x)))`, (N, H, W, C) -> (N, H, W, C); of signals (N, H, C) and
+    volumes (N, D, H, W, C) likewise.
 
     Args:
         ratio: W_1 puts out C / ratio channels, at least one.
@@ -73,19 +79,22 @@ class SqueezeExcite(SpatialLayer):
         TensorShape([1, 4, 4, 32])
     """
 
-    def __init__(self, ratio=16, **kwargs):
+    rank = None
+
+    def __init__(self, ratio: int = 16, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.ratio = self._integer("ratio", ratio)
 
-    def build(self, input_shape):
-        depth = input_shape[-1]
+    def build(self, input_shape: Shape) -> None:
+        self.rank, depth = len(input_shape) - 2, input_shape[-1]
         self.squeeze = pointwise(self, max(depth // self.ratio, 1), "squeeze", activation="relu")
         self.excite = pointwise(self, depth, "excite", activation="sigmoid")
         self.squeeze.build(input_shape)
         self.excite.build((*input_shape[:-1], self.squeeze.filters))
 
-    def call(self, inputs):
-        return inputs * self.excite(self.squeeze(ops.mean(inputs, axis=(1, 2), keepdims=True)))
+    def call(self, inputs: Tensor) -> Tensor:
+        axes = geometry.spatial_axes(self.rank, self.data_format)
+        return inputs * self.excite(self.squeeze(ops.mean(inputs, axis=axes, keepdims=True)))
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)

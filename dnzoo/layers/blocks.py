@@ -1,29 +1,39 @@
 """What decoders are built of: convolution blocks. Channels are last."""
 
 import random
+from collections.abc import Callable
+from typing import Any, Literal, get_args
 
 import keras
 
-from dnzoo.layers.base import SpatialLayer
-from dnzoo.layers.normalization import normalize
-from dnzoo.layers.upsampling import upsample
+from dnzoo.layers.base import CONVOLUTIONS, Shape, SpatialLayer, Tensor
+from dnzoo.layers.normalization import NORMALIZATIONS, Normalization, normalize
+from dnzoo.layers.upsampling import Upsampling, upsample
+
+Activation = str | Callable[[Tensor], Tensor] | None
+Initializer = str | keras.initializers.Initializer
 
 
 class Block(SpatialLayer):
-    """3x3 convolutions, normalisations and one activation, made from the same arguments everywhere."""
+    """Convolutions, normalisations and one activation, made from the same arguments everywhere.
+
+    A subclass makes its parts when it is built: only then is the rank known.
+    """
+
+    rank = None
 
     def __init__(
         self,
-        filters,
-        normalization,
-        activation,
-        kernel_initializer,
-        normalization_momentum,
-        **kwargs,
-    ):
+        filters: int,
+        normalization: Normalization | None,
+        activation: Activation,
+        kernel_initializer: Initializer,
+        normalization_momentum: float,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = self._integer("filters", filters)
-        self.normalization = normalization
+        self.normalization = self._one_of("normalization", normalization, NORMALIZATIONS)
         self.normalization_momentum = normalization_momentum
         self.activation = keras.activations.get(activation)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
@@ -32,8 +42,8 @@ class Block(SpatialLayer):
         """A copy: one initialiser object used twice would give two kernels the same numbers."""
         return keras.initializers.deserialize(keras.initializers.serialize(self.kernel_initializer))
 
-    def _conv(self, kernel_size, name, padding="same"):
-        return keras.layers.Conv2D(
+    def _conv(self, kernel_size: int, name: str, padding: str = "same") -> keras.layers.Layer:
+        return CONVOLUTIONS[self.rank](
             self.filters,
             kernel_size,
             padding=padding,
@@ -76,6 +86,7 @@ class ConvBlock(Block):
     The U-Net's double convolution (Ronneberger et al. 2015); with `residual=True` the residual
     decoder block (He et al. 2016, post-activation: the sum comes before the last activation).
     (N, H, W, C) -> (N, H', W', filters); H' = H, or H - depth (kernel_size - 1) for "valid".
+    Signals (N, H, C) and volumes (N, D, H, W, C) likewise.
 
     Args:
         filters: channels out.
@@ -84,14 +95,14 @@ class ConvBlock(Block):
         padding: "same" or "valid".
         normalization: "batch", "instance", "group", "layer" or None.
         activation: after every convolution, as in Keras.
-        residual: add the input, centre-cropped for "valid", through a 1x1 convolution where the
-            channels differ.
+        residual: add the input, centre-cropped for "valid", through a convolution with a kernel of
+            1 where the channels differ.
         kernel_initializer: "he_normal" is the U-Net paper's.
         normalization_momentum: how much of the moving statistics of "batch" a step keeps; a short
             training needs less than 0.99, of which 100 steps keep 37 %.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for an illegal argument, or an input that "valid" leaves no row of.
 
     Example:
         >>> ConvBlock(16, residual=True)(keras.ops.ones((1, 8, 8, 3))).shape
@@ -100,17 +111,17 @@ class ConvBlock(Block):
 
     def __init__(
         self,
-        filters,
-        kernel_size=3,
-        depth=2,
-        padding="same",
-        normalization="batch",
-        activation="relu",
-        residual=False,
-        kernel_initializer="he_normal",
-        normalization_momentum=0.99,
-        **kwargs,
-    ):
+        filters: int,
+        kernel_size: int = 3,
+        depth: int = 2,
+        padding: Literal["same", "valid"] = "same",
+        normalization: Normalization | None = "batch",
+        activation: Activation = "relu",
+        residual: bool = False,
+        kernel_initializer: Initializer = "he_normal",
+        normalization_momentum: float = 0.99,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             filters,
             normalization,
@@ -123,12 +134,13 @@ class ConvBlock(Block):
         self.depth = self._integer("depth", depth)
         self.padding = self._one_of("padding", padding, ("same", "valid"))
         self.residual = residual
-        numbers = range(1, self.depth + 1)
-        self.convs = [self._conv(self.kernel_size, f"conv_{i}", padding) for i in numbers]
-        self.norms = [self._norm(self.filters, f"norm_{i}") for i in numbers]
         self.projection = None
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
+        self.rank = len(input_shape) - 2
+        numbers = range(1, self.depth + 1)
+        self.convs = [self._conv(self.kernel_size, f"conv_{i}", self.padding) for i in numbers]
+        self.norms = [self._norm(self.filters, f"norm_{i}") for i in numbers]
         if self.residual and input_shape[-1] != self.filters:
             self.projection = self._conv(1, "projection")
             self.projection.build(input_shape)
@@ -148,17 +160,25 @@ class ConvBlock(Block):
             x = self.activation(x)
         return x
 
-    def _shortcut(self, inputs):
-        lost = 0 if self.padding == "same" else self.depth * (self.kernel_size - 1)
+    def _lost(self) -> int:
+        """Rows that the convolutions take from every axis."""
+        return 0 if self.padding == "same" else self.depth * (self.kernel_size - 1)
+
+    def _shortcut(self, inputs: Tensor) -> Tensor:
+        lost = self._lost()
         if lost:
             kept = slice(lost // 2, -(lost - lost // 2))
-            inputs = inputs[:, kept, kept]
+            inputs = inputs[(slice(None), *[kept] * self.rank)]
         return inputs if self.projection is None else self.projection(inputs)
 
-    def compute_output_shape(self, input_shape):
-        for conv in self.convs:
-            input_shape = conv.compute_output_shape(input_shape)
-        return tuple(input_shape)
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        sizes = tuple(size and size - self._lost() for size in input_shape[1:-1])
+        if any(size is not None and size < 1 for size in sizes):
+            raise ValueError(
+                f'{type(self).__name__}: padding="valid" takes {self._lost()} rows of every axis; '
+                f"got the shape {tuple(input_shape)}."
+            )
+        return (input_shape[0], *sizes, self.filters)
 
     def get_config(self):
         return {
@@ -174,6 +194,8 @@ class ConvBlock(Block):
 class ResidualUpBlock(Block):
     """Upsample inside a residual block: (N, H, W, C) -> (N, scale H, scale W, filters).
 
+    Signals (N, H, C) and volumes (N, D, H, W, C) likewise.
+
     The branch, post-activation (He et al. 2016a, arXiv:1512.03385): upsample, norm, activation,
     conv, norm; then the sum, then the activation. Pre-activation (He et al. 2016b,
     arXiv:1603.05027; the generator of Miyato et al. 2018): norm, activation, upsample, norm,
@@ -183,12 +205,13 @@ class ResidualUpBlock(Block):
     Args:
         filters: channels out.
         scale: upsampling factor, an integer of at least 1.
-        upsampling: one of the names of `upsample`.
+        upsampling: one of the names of `upsample` for the rank of the input.
         normalization, activation, kernel_initializer, normalization_momentum: as in `ConvBlock`.
         preactivation: which of the two orders.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for an illegal argument; when it is built, for an upsampling that the rank of
+            the input does not know.
 
     Example:
         >>> ResidualUpBlock(16, upsampling="subpixel")(keras.ops.ones((1, 4, 5, 8))).shape
@@ -197,16 +220,16 @@ class ResidualUpBlock(Block):
 
     def __init__(
         self,
-        filters,
-        scale=2,
-        upsampling="nearest",
-        normalization="batch",
-        activation="relu",
-        preactivation=False,
-        kernel_initializer="he_normal",
-        normalization_momentum=0.99,
-        **kwargs,
-    ):
+        filters: int,
+        scale: int = 2,
+        upsampling: Upsampling = "nearest",
+        normalization: Normalization | None = "batch",
+        activation: Activation = "relu",
+        preactivation: bool = False,
+        kernel_initializer: Initializer = "he_normal",
+        normalization_momentum: float = 0.99,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             filters,
             normalization,
@@ -216,32 +239,30 @@ class ResidualUpBlock(Block):
             **kwargs,
         )
         self.scale = self._integer("scale", scale)
-        self.upsampling = upsampling
+        self.upsampling = self._one_of("upsampling", upsampling, get_args(Upsampling))
         self.preactivation = preactivation
-        self.up = self._upsample("up")
-        self.shortcut = self._upsample("shortcut")
-        self.conv = self._conv(3, "conv")
-        self.norm_2 = self._norm(self.filters, "norm_2")
-        self.norm_1 = None if preactivation else self._norm(self.filters, "norm_1")
 
-    def _upsample(self, name):
+    def _upsample(self, name: str) -> keras.layers.Layer:
         return upsample(
             self.upsampling,
             self.filters,
             self.scale,
+            rank=self.rank,
             kernel_initializer=self._initializer(),
             dtype=self.dtype_policy,
             name=name,
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
+        self.rank = len(input_shape) - 2
         shape = self.compute_output_shape(input_shape)
-        if self.preactivation:  # group normalisation needs to know the channels
-            self.norm_1 = self._norm(input_shape[-1], "norm_1")
-        for norm, seen in (
-            (self.norm_1, input_shape if self.preactivation else shape),
-            (self.norm_2, shape),
-        ):
+        first = input_shape if self.preactivation else shape
+        self.up = self._upsample("up")
+        self.shortcut = self._upsample("shortcut")
+        self.conv = self._conv(3, "conv")
+        self.norm_2 = self._norm(self.filters, "norm_2")
+        self.norm_1 = self._norm(first[-1], "norm_1")
+        for norm, seen in ((self.norm_1, first), (self.norm_2, shape)):
             if norm is not None:
                 norm.build(seen)
         self.up.build(input_shape)
@@ -258,8 +279,9 @@ class ResidualUpBlock(Block):
         x = self._normalised(self.norm_2, self.conv(x), training)
         return self.activation(x + self.shortcut(inputs))
 
-    def compute_output_shape(self, input_shape):
-        return self.up.compute_output_shape(input_shape)
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        sizes = tuple(size and size * self.scale for size in input_shape[1:-1])
+        return (input_shape[0], *sizes, self.filters)
 
     def get_config(self):
         return {
@@ -270,6 +292,6 @@ class ResidualUpBlock(Block):
         }
 
 
-def seeded_dropout(rate, name):
+def seeded_dropout(rate: float, name: str) -> keras.layers.Dropout:
     """`keras.layers.Dropout` whose masks come from a variable, on PyTorch too: a checkpoint has it."""
     return keras.layers.Dropout(rate, seed=random.randrange(2**31), name=name)

@@ -3,23 +3,27 @@
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any, Literal, get_args
 
 import keras
 from keras import ops
 
 from dnzoo.layers import geometry
 from dnzoo.layers.attention import AttentionGate, pointwise
-from dnzoo.layers.base import SpatialLayer
+from dnzoo.layers.base import Shape, SpatialLayer, Tensor
 from dnzoo.layers.blocks import Block
 from dnzoo.layers.interpolation import INTERPOLATIONS, METHODS, products, resize, rows_read
-from dnzoo.layers.rules import NOTHING, WHOLE, Kept, Moves, Rows, Shape
+from dnzoo.layers.rules import NOTHING, WHOLE, Kept, Moves, Rows
 
-SKIPS = ("concat", "add", "attention")
+Skip = Literal["concat", "add", "attention"]
+SKIPS = get_args(Skip)
 
 
 @keras.saving.register_keras_serializable("dnzoo")
 class MatchSize(Moves, SpatialLayer):
     """Bring `x` to the height and width of `reference`: `[x, reference]` -> (N, H_ref, W_ref, C_x).
+
+    Signals (N, H, C) and volumes (N, D, H, W, C) likewise.
 
     Args:
         anchor: "start" keeps the upper left corner: surplus rows are cut off at the end, missing
@@ -36,28 +40,32 @@ class MatchSize(Moves, SpatialLayer):
         TensorShape([1, 7, 9, 2])
     """
 
-    def __init__(self, anchor="start", missing=1, **kwargs):
+    rank = None
+
+    def __init__(
+        self, anchor: Literal["start", "center"] = "start", missing: int = 1, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.anchor = self._one_of("anchor", anchor, ("start", "center"))
         self.missing = self._integer("missing", missing, 0)
 
-    def call(self, inputs):
+    def call(self, inputs: list[Tensor]) -> Tensor:
         x, reference = inputs
         self._check(x.shape, reference.shape)
-        given, wanted = ops.shape(x)[1:3], ops.shape(reference)[1:3]
+        given, wanted = ops.shape(x)[1:-1], ops.shape(reference)[1:-1]
         if self.anchor == "center":
             before = [(has - want) // 2 for has, want in zip(given, wanted)]
             return geometry.crop(x, before, wanted, "channels_last")
-        for axis, has, want in zip((1, 2), given, wanted):
+        for axis, (has, want) in enumerate(zip(given, wanted), start=1):
             known = isinstance(has, int) and isinstance(want, int)
             missing = max(want - has, 0) if known else self.missing
             if missing:
-                last = x[:, -1:] if axis == 1 else x[:, :, -1:]
+                last = x[(*[slice(None)] * axis, slice(-1, None))]
                 x = ops.concatenate([x, ops.repeat(last, missing, axis=axis)], axis=axis)
-        return geometry.crop(x, (0, 0), wanted, "channels_last")
+        return geometry.crop(x, [0] * len(wanted), wanted, "channels_last")
 
-    def _check(self, given, wanted):
-        for has, want in zip(given[1:3], wanted[1:3]):
+    def _check(self, given: Shape, wanted: Shape) -> None:
+        for has, want in zip(given[1:-1], wanted[1:-1]):
             if not isinstance(has, int) or not isinstance(want, int):
                 continue
             if self.anchor == "center" and (has < want or (has - want) % 2):
@@ -71,10 +79,10 @@ class MatchSize(Moves, SpatialLayer):
                     "may be missing."
                 )
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
         x, reference = input_shape
         self._check(x, reference)
-        return (x[0], *reference[1:3], x[-1])
+        return (x[0], *reference[1:-1], x[-1])
 
     def rows_seen(
         self, axis: int, low: int, high: int, rows_in: Sequence[int | None], rows_out: int
@@ -89,7 +97,7 @@ class MatchSize(Moves, SpatialLayer):
 
 @keras.saving.register_keras_serializable("dnzoo")
 class SkipFusion(SpatialLayer):
-    """Join the decoder's `x` with the encoder's `skip`, both (N, H, W, ·).
+    """Join the decoder's `x` with the encoder's `skip`, both (N, H, W, ·), (N, H, ·) or (N, D, H, W, ·).
 
     Args:
         mode: "concat" (Ronneberger et al. 2015: skip, then x), "add" (Long et al. 2015; a 1x1
@@ -104,15 +112,18 @@ class SkipFusion(SpatialLayer):
         TensorShape([1, 4, 4, 6])
     """
 
-    def __init__(self, mode="concat", **kwargs):
+    rank = None
+
+    def __init__(self, mode: Skip = "concat", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.mode = self._one_of("mode", mode, SKIPS)
         self.gate = self.projection = None
         if mode == "attention":
             self.gate = AttentionGate(dtype=self.dtype_policy, name="gate")
 
-    def build(self, input_shape):
+    def build(self, input_shape: list[Shape]) -> None:
         x, skip = input_shape
+        self.rank = len(x) - 2
         if self.gate is not None:
             self.gate.build(input_shape)
         if self.mode == "add" and x[-1] != skip[-1]:
@@ -160,6 +171,8 @@ class MultiScaleFusion(Block):
         TensorShape([1, 8, 8, 5])
     """
 
+    rank = 2
+
     def __init__(
         self,
         filters,
@@ -179,7 +192,6 @@ class MultiScaleFusion(Block):
             normalization_momentum,
             **kwargs,
         )
-        self._norm(self.filters, None)  # an unknown name is found now
         self.mode = self._one_of("mode", mode, ("add", "concat"))
         legal = tuple(INTERPOLATIONS[2])
         self.interpolation = self._one_of("interpolation", interpolation, legal)

@@ -1,19 +1,21 @@
 """Normalisation: a fast batch normalisation, and the one argument that chooses a layer."""
 
 from collections.abc import Sequence
+from typing import Any, Literal, get_args
 
 import keras
 from keras import ops
 
 from dnzoo.layers.rules import Kept, RowByRow, Shape
 
-NORMALIZATIONS = ("batch", "instance", "group", "layer", None)
+Normalization = Literal["batch", "instance", "group", "layer"]
+NORMALIZATIONS = (*get_args(Normalization), None)
 
 
 def normalize(
-    normalization: str | None, filters: int, momentum: float = 0.99, **kwargs
+    normalization: Normalization | None, filters: int, momentum: float = 0.99, **kwargs: Any
 ) -> keras.layers.Layer | None:
-    """The layer for `normalization=` in blocks and models; None for None.
+    """The layer for `normalization=` in blocks and models; None for None. Any rank, channels last.
 
     Args:
         normalization: "batch", "instance" (per image and channel), "group" (the largest number of groups

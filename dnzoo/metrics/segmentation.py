@@ -4,6 +4,9 @@ Keras's `MeanIoU` wants an argmax made by hand, counts an absent class as 1.0 an
 `ignore_class` (keras#19524, #18441, #21907).
 """
 
+import math
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -225,9 +228,9 @@ class PixelAccuracy(ConfusionMatrix):
 class BoundaryIoU(ConfusionMatrix):
     """Mean boundary IoU of the classes (Cheng et al. 2021, arXiv:2103.16562); absent ones left out.
 
-    IoU of the pixels of a class that lie within a distance of its contour, which a small slip of
-    the contour changes as much for a large object as for a small one. An object that the image
-    cuts off has a contour there. Ignored pixels make no contour and do not count.
+    IoU of the pixels (or voxels) of a class that lie within a distance of its contour, which a small
+    slip of the contour changes as much for a large object as for a small one. An object that the
+    image cuts off has a contour there. Ignored pixels make no contour and do not count.
 
     Arguments as for `ConfusionMatrix`, and
 
@@ -254,31 +257,34 @@ class BoundaryIoU(ConfusionMatrix):
     def _shape(classes):
         return classes, 2
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: None = None) -> None:
         if sample_weight is not None:
             raise ValueError("BoundaryIoU: weights of pixels have no meaning for contours.")
         labels = ops.cast(ops.convert_to_tensor(y_true), "int32")
-        predicted = self._labels(ops.convert_to_tensor(y_pred))
-        shape = (-1, *predicted.shape[1:3])
-        if None in shape[1:]:
-            raise ValueError(f"BoundaryIoU: masks need a known height and width; got {shape[1:]}.")
-        labels, predicted = ops.reshape(labels, shape), ops.reshape(predicted, shape)
+        y_pred = ops.convert_to_tensor(y_pred)
+        predicted = self._labels(y_pred)
+        channels = self.from_logits or y_pred.shape[-1] == 1
+        sizes = tuple(y_pred.shape[1:-1] if channels else y_pred.shape[1:])
+        if None in sizes:
+            raise ValueError(f"BoundaryIoU: masks need a known height and width; got {sizes}.")
+        labels, predicted = (ops.reshape(mask, (-1, *sizes)) for mask in (labels, predicted))
         inside = (labels >= 0) & (labels < self.classes) & (labels != self.ignore_index)
-        distance = max(round(self.dilation_ratio * float(np.hypot(*shape[1:]))), 1)
+        distance = max(round(self.dilation_ratio * math.hypot(*sizes)), 1)
         valid = ops.cast(inside, "float32")[..., None]
         truth, guess = (
             self._boundary(ops.where(inside, mask, -1), valid, distance)
             for mask in (labels, predicted)
         )
-        both = ops.sum(truth * guess, axis=(0, 1, 2))
-        either = ops.sum(truth + guess, axis=(0, 1, 2)) - both
+        axes = tuple(range(len(sizes) + 1))
+        both = ops.sum(truth * guess, axis=axes)
+        either = ops.sum(truth + guess, axis=axes) - both
         self._add(ops.stack([both, either], axis=-1))
 
-    def _boundary(self, labels, valid, distance):
+    def _boundary(self, labels: Any, valid: Any, distance: int) -> Any:
         """(N, H, W, classes), 1 where a pixel is of a class and near its contour."""
         masks = ops.cast(labels[..., None] == ops.arange(self.classes), "float32")
         outside = (1.0 - masks) * valid
-        padding = ((0, 0), (distance, distance), (distance, distance), (0, 0))
+        padding = ((0, 0), *[(distance, distance)] * (len(labels.shape) - 1), (0, 0))
         outside = ops.pad(outside, padding, constant_values=1.0)
         near = ops.max_pool(outside, 2 * distance + 1, 1, "valid", data_format="channels_last")
         return masks * near

@@ -2,26 +2,36 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, Literal
 
 import keras
 
 from dnzoo.layers import ConvBlock, MatchSize, Output, Preprocessing, SkipFusion, upsample
+from dnzoo.layers.base import CONVOLUTIONS, Shape, Tensor
 from dnzoo.layers.blocks import seeded_dropout
-from dnzoo.layers.fusion import SKIPS
+from dnzoo.layers.fusion import SKIPS, Skip
 from dnzoo.layers.geometry import as_tuple
+from dnzoo.layers.normalization import Normalization
+from dnzoo.layers.upsampling import Upsampling
 from dnzoo.models import _encoders
 from dnzoo.models._heads import is_linear
 
+POOLINGS = {
+    1: keras.layers.MaxPooling1D,
+    2: keras.layers.MaxPooling2D,
+    3: keras.layers.MaxPooling3D,
+}
+
 
 def unet(
-    input_shape: tuple[int | None, int | None, int] = (256, 256, 3),
+    input_shape: Shape = (256, 256, 3),
     classes: int = 2,
     *,
     filters: Sequence[int] = (64, 128, 256, 512, 1024),
-    upsampling: str = "transposed",
-    normalization: str | None = "batch",
-    padding: str = "same",
-    skip: str = "concat",
+    upsampling: Upsampling = "transposed",
+    normalization: Normalization | None = "batch",
+    padding: Literal["same", "valid"] = "same",
+    skip: Skip = "concat",
     residual: bool = False,
     dropout: float = 0.0,
     encoder: str | keras.Model | None = None,
@@ -36,20 +46,26 @@ def unet(
     normalization=None)` has 31,030,658 weights and puts out 388 x 388. It has a bias in every
     convolution, followed here by batch normalisation unless `normalization` says otherwise.
 
+    The rank is that of the input: volumes (depth, height, width, channels) give the network with
+    3x3x3 convolutions (as Çiçek et al. 2016, arXiv:1606.06650), signals (length, channels) the 1-D one.
+
     Args:
-        input_shape: (height, width, channels) of the images; height and width may be None.
+        input_shape: (height, width, channels) of the images, (depth, height, width, channels) or
+            (length, channels); all sizes but the channels may be None.
         classes: channels out. 1 is one sigmoid logit.
         filters: channels of each level, deepest last. With `encoder`: the decoder's widths,
             deepest last; a network with n doublings uses the first n.
-        upsampling: "transposed" (2x2, the paper's) or another name of `dnzoo.layers.upsample`.
+        upsampling: "transposed" (2x2, the paper's) or another name of `dnzoo.layers.upsample` for
+            the rank.
         normalization: "batch", "instance", "group", "layer" or None (the paper's).
-        padding: "same" (any height and width: the decoder follows the skip's size) or "valid"
+        padding: "same" (any size: the decoder follows the skip's) or "valid"
             (the paper's: the output is smaller, and only some sizes are possible).
         skip: "concat" (the paper's), "add" or "attention".
         residual: a shortcut around every double convolution.
         dropout: rate after the two deepest blocks (the paper's place), or after the encoder.
         encoder: None, a keras.applications name, "efficientnet_lite0", or a functional Keras model
-            with features at powers of two; strides it lacks are upsampled without a skip.
+            with features at powers of two; strides it lacks are upsampled without a skip. For
+            images alone.
         encoder_weights: None, "imagenet" or a weights file, for a named encoder. Those of
             "efficientnet_lite0" come with dnzoo; Keras fetches the others.
         include_preprocessing: True: raw images (0 to 255) in, and the normalisation is in the
@@ -58,7 +74,8 @@ def unet(
         name: of the model.
 
     Returns:
-        `keras.Model`, (N, H, W, channels) -> (N, H', W', classes), float32 under any precision.
+        `keras.Model`, (N, H, W, channels) -> (N, H', W', classes), or as many sizes as come in,
+        float32 under any precision.
         The contracting half is one layer named "encoder": `model.get_layer("encoder").trainable
         = False` freezes it, batch normalisation included.
 
@@ -73,12 +90,18 @@ def unet(
         >>> model = unet((64, 64, 3), classes=11, filters=(8, 16, 32))
         >>> model.output_shape
         (None, 64, 64, 11)
+        >>> unet((None, None, None, 1), classes=3, filters=(8, 16)).output_shape
+        (None, None, None, None, 3)
     """
     classes = as_tuple(classes, 1, "classes", 1)[0]
     filters = tuple(filters) if isinstance(filters, Sequence) else (filters,)
     filters = as_tuple(filters, len(filters), "filters", 1)
-    if len(input_shape) != 3 or not input_shape[-1]:
-        raise ValueError(f"input_shape must be (height, width, channels); got {input_shape!r}.")
+    rank = len(input_shape) - 1
+    if rank not in POOLINGS or not input_shape[-1]:
+        raise ValueError(
+            "unet: input_shape must be (height, width, channels), (depth, height, width, channels) "
+            f"or (length, channels); got {input_shape!r}."
+        )
     if skip not in SKIPS:
         raise ValueError(f"skip must be one of {', '.join(SKIPS)}; got skip={skip!r}.")
     block = {"padding": padding, "normalization": normalization, "residual": residual}
@@ -95,6 +118,11 @@ def unet(
         )
         filters = filters[:-1]
     else:
+        if rank != 2:
+            raise ValueError(
+                "unet: encoder= is for images, (height, width, channels); volumes and signals take "
+                f"encoder=None. Got input_shape={input_shape!r}."
+            )
         if padding != "same":
             raise ValueError('encoders are padded: padding="valid" needs encoder=None.')
         look = _encoders.build(encoder, input_shape[-1], encoder_weights, include_preprocessing)
@@ -113,7 +141,9 @@ def unet(
     missing = 0
     for level, width in reversed(list(enumerate(filters))):
         stride = 2**level
-        x = upsample(upsampling, width, kernel_initializer="he_normal", name=f"up_{stride}")(x)
+        x = upsample(
+            upsampling, width, rank=rank, kernel_initializer="he_normal", name=f"up_{stride}"
+        )(x)
         missing = 2 * missing + 1  # rows that poolings of odd sizes may have lost since the skip
         across = features.get(stride)
         if across is not None and padding == "valid":
@@ -125,7 +155,7 @@ def unet(
             x = SkipFusion(skip, name=f"fuse_{stride}")([x, across])
         x = ConvBlock(width, name=f"decoder_{stride}", **block)(x)
     # float32 under mixed precision: a softmax over bfloat16 logits loses what training needs
-    head = keras.layers.Conv2D(
+    head = CONVOLUTIONS[rank](
         classes,
         1,
         data_format="channels_last",
@@ -137,15 +167,16 @@ def unet(
     return keras.Model(image, outputs, name=name)
 
 
-def _contract(input_shape, filters, dropout, block):
+def _contract(
+    input_shape: Shape, filters: Sequence[int], dropout: float, block: dict[str, Any]
+) -> keras.Model:
+    pooling = POOLINGS[len(input_shape) - 1]
     image = x = keras.Input(input_shape)
     features = []
     for level, width in enumerate(filters):
         if level:
             # "same": ceil(H / 2), so that an odd size loses no row
-            x = keras.layers.MaxPooling2D(
-                2, padding="same", data_format="channels_last", name=f"pool_{2**level}"
-            )(x)
+            x = pooling(2, padding="same", data_format="channels_last", name=f"pool_{2**level}")(x)
         x = ConvBlock(width, name=f"encoder_{2**level}", **block)(x)
         if dropout and level >= len(filters) - 2:
             x = seeded_dropout(dropout, f"dropout_{2**level}")(x)
@@ -153,17 +184,17 @@ def _contract(input_shape, filters, dropout, block):
     return keras.Model(image, features, name="encoder")
 
 
-def _match(x, reference, stride, **kwargs):
+def _match(x: Tensor, reference: Tensor, stride: int, **kwargs: Any) -> Tensor:
     """`MatchSize` where the sizes differ, or may differ at run time."""
-    if None not in x.shape[1:3] and x.shape[1:3] == reference.shape[1:3]:
+    if None not in x.shape[1:-1] and x.shape[1:-1] == reference.shape[1:-1]:
         return x
     return MatchSize(name=f"match_{stride}", **kwargs)([x, reference])
 
 
-def _check_sizes(input_shape, filters, padding):
+def _check_sizes(input_shape: Shape, filters: Sequence[int], padding: str) -> None:
     if len(filters) < 2:
         raise ValueError(f"filters needs at least two levels; got filters={filters}.")
-    for size in input_shape[:2] if padding == "valid" else ():
+    for size in input_shape[:-1] if padding == "valid" else ():
         if size is not None and not _fits(size, len(filters)):
             near = [n for d in range(2**12) for n in (size - d, size + d) if _fits(n, len(filters))]
             raise ValueError(
@@ -172,8 +203,8 @@ def _check_sizes(input_shape, filters, padding):
             )
 
 
-def _fits(size, levels):
-    """Whether two 3x3 convolutions a level leave an even size to every pooling, and an output."""
+def _fits(size: int, levels: int) -> bool:
+    """Whether two convolutions of 3 rows per level leave an even size to every pooling, and an output."""
     for _ in range(levels - 1):
         size -= 4
         if size < 2 or size % 2:

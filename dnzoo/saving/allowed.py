@@ -7,11 +7,13 @@ import keras
 from dnzoo import layers  # noqa: F401  registers the classes that an architecture may name
 
 # Layers of keras.layers that do nothing but compute: none of them reads files or runs code.
-LAYERS = """Activation Add Average AveragePooling2D BatchNormalization CenterCrop Concatenate Conv1D
-Conv2D Conv3D Conv2DTranspose Cropping2D Dense DepthwiseConv2D Dot Dropout ELU Embedding Flatten
-GlobalAveragePooling2D GlobalMaxPooling2D GroupNormalization InputLayer LayerNormalization
-LeakyReLU MaxPooling2D Maximum Multiply Normalization PReLU ReLU Rescaling Reshape Resizing
-SeparableConv2D Softmax SpatialDropout2D Subtract UpSampling2D ZeroPadding2D""".split()
+OF_ANY_RANK = """AveragePooling{} Conv{} Conv{}Transpose Cropping{} GlobalAveragePooling{}
+GlobalMaxPooling{} MaxPooling{} SpatialDropout{} UpSampling{} ZeroPadding{}""".split()
+LAYERS = """Activation Add Average BatchNormalization CenterCrop Concatenate Dense DepthwiseConv1D
+DepthwiseConv2D Dot Dropout ELU Embedding Flatten GroupNormalization InputLayer LayerNormalization
+LeakyReLU Maximum Multiply Normalization PReLU ReLU Rescaling Reshape Resizing SeparableConv1D
+SeparableConv2D Softmax Subtract""".split()
+LAYERS += [name.format(rank) for name in OF_ANY_RANK for rank in ("1D", "2D", "3D")]
 MODULES = ("keras.initializers", "keras.regularizers", "keras.constraints")
 OPERATIONS = tuple(
     f"keras.src.{name}" for name in ("ops.math", "ops.nn", "ops.numpy", "activations.activations")

@@ -36,9 +36,9 @@ model = dnzoo.load("{name}")  # the trainable Keras model, by name or path
 module = tf.saved_model.load("{name}")  # or plain TensorFlow, without dnzoo:"""
 
 
-def _call(name, inputs):
+def _call(name: str, inputs: list[list]) -> str:
     """outputs = module.serve(image)  # image: float32 (N, H, W, 3)"""
-    free = iter("HW" if len(inputs[0][2]) == 4 else "")
+    free = iter({4: "HW", 5: "DHW"}.get(len(inputs[0][2]), ""))
     described = []
     for argument, dtype, shape in inputs:
         sizes = ["N", *(size or next(free, "R") for size in shape[1:])]

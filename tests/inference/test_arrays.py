@@ -16,6 +16,7 @@ from dnzoo import (
     unet,
 )
 from dnzoo.__main__ import main as command_line
+from dnzoo.analysis import receptive_field
 from dnzoo.analysis.graph import trace
 from dnzoo.analysis.memory import prediction_memory
 from dnzoo.imaging import reading
@@ -65,10 +66,40 @@ def test_tiles_are_the_whole(name, shape, tile):
     assert np.abs(tiled - whole[::-1]).max() > 1e-3 * np.abs(whole).max()
 
 
+@pytest.mark.parametrize(
+    ("shape", "kwargs", "tile", "count"),
+    [
+        ((24, 37, 30, 1), {}, 26, 6),
+        ((300, 2), {"upsampling": "linear"}, 60, 7),
+        ((28, 24, 30, 1), {"padding": "valid", "filters": (2, 3)}, 24, 4),
+    ],
+)
+def test_tiles_of_volumes_and_signals(shape, kwargs, tile, count):
+    net = unet((*[None] * (len(shape) - 1), shape[-1]), **{"filters": (4, 6), **kwargs})
+    volume = np.random.default_rng(0).normal(0, 1, shape)
+    whole, tiled = (predict(net, volume, tile=size) for size in (None, tile))
+    assert len(tiling.tiles(net, shape, tile)) == count
+    assert whole.shape == tiled.shape == net.compute_output_shape((1, *shape))[1:]
+    assert np.abs(tiled - whole).max() < 1e-5 * np.abs(whole).max()
+
+
+def test_auto_does_not_throw_most_of_a_tile_away(monkeypatch):
+    """Where the memory allows little more than what a voxel sees, tiles are twice that."""
+    monkeypatch.setattr(tiling, "MEMORY", 2**19)
+    monkeypatch.setattr(tiling, "PROBE", 32)
+    net = unet((None, None, None, 1), filters=(4, 8))
+    assert receptive_field(net).size == (18, 18, 18)
+    volume = np.random.default_rng(0).normal(0, 1, (60, 40, 20, 1))
+    assert tiling._auto(net, volume.shape) == [20, 20, 20]
+    assert 20 < tiling.tiles(net, volume.shape)[0][0].given.stop <= 36
+    tiled, whole = predict(net, volume), predict(net, volume, tile=None)
+    assert np.abs(tiled - whole).max() < 1e-5 * np.abs(whole).max()
+
+
 def test_auto_keeps_to_its_memory(model, monkeypatch):
     monkeypatch.setattr(tiling, "PROBE", 32)
     image = photograph(200, 60)
-    assert tiling.tiles(model, image.shape) is tiling.WHOLE
+    assert tiling.tiles(model, image.shape) == [(tiling.WHOLE,) * 2]
     monkeypatch.setattr(tiling, "MEMORY", 2**18)
     held = [prediction_memory(trace(model, (size, 60, 3))) for size in (60, 120)]
     rows = tiling.tiles(model, (201, 60, 3))[0][0].given.stop

@@ -24,6 +24,10 @@ class TestSqueezeExcite(LayerConformance):
         return SqueezeExcite(2, **kwargs)
 
 
+class TestSqueezeExcite3D(TestSqueezeExcite):
+    shapes = (2, 3, 2, 4, 8)
+
+
 class WithGamma:
     """The layer starts as the identity, where its convolutions have no gradient."""
 

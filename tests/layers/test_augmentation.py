@@ -56,6 +56,19 @@ def test_cutout():
         assert (image[np.ix_(rows, columns)] == 0).all()  # one rectangle
 
 
+def test_volumes_and_signals():
+    """A box, and moves along every axis; nothing else than in two dimensions."""
+    for sizes in ((32,), (16, 24, 8)):
+        ones = np.ones((8, *sizes, 2), "float32")
+        for policy in ("translation", "cutout"):
+            grey = augmented(policy, images=ones)[..., 0] == 0
+            for volume in grey if policy == "cutout" else ~grey:
+                seen = np.nonzero(volume)
+                box = tuple(slice(places.min(), places.max() + 1) for places in seen)
+                assert volume[box].all() and volume[box].size == volume.sum()
+        assert augmented("color", images=ones).shape == ones.shape
+
+
 def test_gradient_passes_and_seed_repeats():
     layer = DifferentiableAugmentation(seed=3)
     found = gradients(layer, IMAGES[:4], lambda shape: np.ones(shape, "float32"), training=True)

@@ -1,12 +1,14 @@
 """Blocks, preprocessing and the choice of an upsampler."""
 
+from typing import get_args
+
 import keras
 import numpy as np
 import pytest
 
 from dnzoo.layers import ConvBlock, Preprocessing, ResidualUpBlock, upsample
 from dnzoo.layers.normalization import NORMALIZATIONS
-from dnzoo.layers.upsampling import UPSAMPLINGS
+from dnzoo.layers.upsampling import UPSAMPLINGS, Upsampling
 from tests.conformance import LayerConformance
 
 
@@ -24,11 +26,23 @@ class TestResidualBlock(LayerConformance):
         return ConvBlock(4, padding="valid", residual=True, **kwargs)
 
 
+class TestResidualBlock1D(TestResidualBlock):
+    shapes = (2, 9, 3)
+
+
+class TestResidualBlock3D(TestResidualBlock):
+    shapes = (1, 6, 5, 7, 2)
+
+
 class TestResidualUpBlock(LayerConformance):
     shapes = (2, 3, 4, 3)
 
     def build(self, **kwargs):
         return ResidualUpBlock(4, upsampling="subpixel", normalization="group", **kwargs)
+
+
+class TestResidualUpBlock3D(TestResidualUpBlock):
+    shapes = (1, 2, 3, 2, 3)
 
 
 class TestResidualUpBlockPreactivation(LayerConformance):
@@ -59,7 +73,7 @@ def test_residual_block_adds_its_input():
 
 
 @pytest.mark.parametrize("preactivation", [False, True])
-@pytest.mark.parametrize("name", UPSAMPLINGS)
+@pytest.mark.parametrize("name", UPSAMPLINGS[2])
 def test_residual_up_block_adds_a_shortcut_upsampled_the_same_way(name, preactivation):
     x = np.random.default_rng(0).normal(0, 1, (1, 3, 4, 4)).astype("float32")
     block = ResidualUpBlock(6, 3, name, None, preactivation=preactivation)
@@ -82,11 +96,19 @@ def test_residual_up_block_normalises(normalization, preactivation):
     assert len(norms) == {"batch": 8, None: 0}.get(normalization, 4)
 
 
-@pytest.mark.parametrize("name", UPSAMPLINGS)
+@pytest.mark.parametrize(
+    ("rank", "name"), [(rank, name) for rank in UPSAMPLINGS for name in UPSAMPLINGS[rank]]
+)
 @pytest.mark.parametrize("scale", [2, 3])
-def test_upsample(name, scale):
-    layer = upsample(name, 5, scale, use_bias=False, name="up")
-    assert layer(np.ones((1, 3, 4, 4), "float32")).shape == (1, 3 * scale, 4 * scale, 5)
+def test_upsample(rank: int, name: str, scale: int) -> None:
+    layer = upsample(name, 5, scale, rank=rank, use_bias=False, name="up")
+    given = (3, 4, 2)[:rank]
+    made = (1, *(scale * size for size in given), 5)
+    assert layer(np.ones((1, *given, 4), "float32")).shape == made
     assert layer.name == "up"
     again = keras.layers.deserialize(keras.layers.serialize(layer))
-    assert again.compute_output_shape((1, 3, 4, 4)) == (1, 3 * scale, 4 * scale, 5)
+    assert again.compute_output_shape((1, *given, 4)) == made
+
+
+def test_every_name_is_known_to_a_rank() -> None:
+    assert {name for names in UPSAMPLINGS.values() for name in names} == {*get_args(Upsampling)}

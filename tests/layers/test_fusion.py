@@ -29,6 +29,10 @@ class TestAttentionFusion(LayerConformance):
         return SkipFusion("attention", **kwargs)
 
 
+class TestAttentionFusion3D(TestAttentionFusion):
+    shapes = [(1, 3, 2, 4, 3), (1, 3, 2, 4, 4)]
+
+
 class TestMatchSize(LayerConformance):
     shapes = [(2, 6, 5, 3), (2, 5, 6, 4)]
     without_gradient = (1,)
@@ -37,12 +41,20 @@ class TestMatchSize(LayerConformance):
         return MatchSize(**kwargs)
 
 
+class TestMatchSize3D(TestMatchSize):
+    shapes = [(1, 4, 5, 3, 2), (1, 5, 4, 3, 3)]
+
+
 class TestMatchSizeCenter(LayerConformance):
     shapes = [(2, 7, 6, 3), (2, 5, 2, 4)]
     without_gradient = (1,)
 
     def build(self, **kwargs):
         return MatchSize("center", **kwargs)
+
+
+class TestMatchSizeCenter1D(TestMatchSizeCenter):
+    shapes = [(2, 7, 3), (2, 3, 4)]
 
 
 class TestMultiScaleFusion(LayerConformance):
@@ -68,6 +80,12 @@ def test_match_size_start(sizes):
     assert np.array_equal(layer([x, reference]), expected)
     inputs = [keras.Input((None, None, 2)), keras.Input((None, None, 3))]
     assert np.array_equal(keras.Model(inputs, layer(inputs))([x, reference]), expected)
+
+
+def test_match_size_of_volumes_repeats_the_last_plane():
+    x = np.random.default_rng(0).normal(0, 1, (1, 3, 4, 5, 2)).astype("float32")
+    expected = np.pad(x, ((0, 0), (0, 1), (0, 0), (0, 1), (0, 0)), mode="edge")[:, :, :3]
+    assert np.array_equal(MatchSize()([x, np.zeros((1, 4, 3, 6, 1), "float32")]), expected)
 
 
 def test_match_size_center():

@@ -17,6 +17,10 @@ class TestBatchNormalization(LayerConformance):
         return BatchNormalization(**kwargs)
 
 
+class TestBatchNormalization3D(TestBatchNormalization):
+    shapes = (2, 3, 2, 4, 3)
+
+
 def both(shape=(3, 4, 5, 6), **kwargs):
     """Our layer and Keras's with the same weights, and an input."""
     layers = BatchNormalization(**kwargs), keras.layers.BatchNormalization(**kwargs)
@@ -38,8 +42,11 @@ def test_equals_keras(shape, training):
         assert np.allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("kwargs", [{}, {"scale": False}, {"center": False}, {"epsilon": 1e-6}])
-def test_gradients_equal_keras(kwargs):
+@pytest.mark.parametrize(
+    "kwargs",
+    [{}, {"scale": False}, {"center": False}, {"epsilon": 1e-6}, {"shape": (2, 3, 4, 5, 2)}],
+)
+def test_gradients_equal_keras(kwargs: dict) -> None:
     ours, theirs, x = both(**kwargs)
 
     def cotangent(shape):
@@ -74,10 +81,18 @@ def test_bfloat16_keeps_float32_statistics():
     assert np.allclose(layer.moving_mean, rounded.mean((0, 1, 2)), rtol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(2, 7, 6), (2, 4, 3, 6), (2, 3, 4, 2, 6)])
 @pytest.mark.parametrize("name", NORMALIZATIONS)
-def test_normalize(name):
+def test_normalize(name: str | None, shape: tuple[int, ...]) -> None:
+    """Each is 0 in the mean, and 1 in the standard deviation, over what it looks at."""
     layer = normalize(name, 6)
-    assert layer is None if name is None else layer(np.ones((2, 4, 4, 6), "float32")).shape[-1] == 6
+    if layer is None:
+        return
+    x = np.random.default_rng(0).normal(5, 3, shape).astype("float32")
+    y = np.asarray(layer(x, training=True) if name == "batch" else layer(x))
+    space = tuple(range(1, len(shape) - 1))
+    axes = {"batch": (0, *space), "instance": space, "group": space, "layer": (-1,)}[name]
+    assert np.allclose(y.mean(axes), 0, atol=1e-5) and np.allclose(y.std(axes), 1, atol=1e-2)
 
 
 def test_unknown_normalization():

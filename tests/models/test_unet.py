@@ -1,6 +1,7 @@
 """U-Net: the paper's integers, every option, any size, and encoders."""
 
 import functools
+import itertools
 
 import keras
 import numpy as np
@@ -44,6 +45,22 @@ class TestResidualAttention(ModelConformance):
     parameters = 11_131
 
 
+class TestVolumes(ModelConformance):
+    build = staticmethod(functools.partial(unet, (None, None, None, 1), classes=3, filters=(6, 8)))
+    shapes, classes = (1, 9, 7, 10, 1), 3
+    parameters = 7_685
+
+
+class TestSignals(ModelConformance):
+    build = staticmethod(
+        functools.partial(
+            unet, (None, 1), classes=2, filters=(8, 12), upsampling="linear", skip="add"
+        )
+    )
+    shapes, classes = (2, 41, 1), 2
+    parameters = 1_914
+
+
 def small_encoder(channels=3):
     """Features at strides 2 and 8: like ConvNeXt, one stride is missing."""
     image = keras.Input((None, None, channels))
@@ -81,6 +98,56 @@ def test_same_padding():
     model = unet((None, None, 3), classes=3)
     assert trainable(model) == 31_043_651
     assert count(model) == 31_043_651 + 11_776
+
+
+def test_volumes_count():
+    """By hand: a convolution has 27 C F + F parameters, a transposed one 8 C F + F, batch normalisation 2 F."""
+    widths = (32, 64, 128, 256)
+
+    def double(depth, width):
+        return (27 * depth + 1) * width + (27 * width + 1) * width + 4 * width
+
+    down = sum(double(depth, width) for depth, width in zip((1, *widths), widths))
+    up = sum(
+        (8 * below + 1) * width + double(2 * width, width)
+        for width, below in itertools.pairwise(widths)
+    )
+    model = unet((None, None, None, 1), classes=3, filters=widths)
+    assert trainable(model) == down + up + 32 * 3 + 3 == 5_602_595
+    valid = unet((132, 132, 116, 3), classes=3, filters=widths, padding="valid")
+    assert valid.output_shape == (None, 44, 44, 28, 3)  # the sizes of Çiçek et al. 2016
+
+
+def test_volumes_are_what_the_sums_say():
+    """A whole forward pass in three dimensions against numpy."""
+    rng = np.random.default_rng(0)
+    model = unet((None, None, None, 2), classes=3, filters=(3, 4))
+    for weight in model.weights:
+        weight.assign(rng.uniform(0.2, 1, weight.shape) * rng.choice([-1, 1], weight.shape))
+        if weight.name == "moving_variance":
+            weight.assign(np.abs(weight))
+
+    def double(x, block):
+        weights = [np.array(weight) for weight in block.weights]
+        for i in (0, 1):
+            padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (1, 1), (0, 0)))
+            windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3, 3), (1, 2, 3))
+            x = np.einsum("ndhwcijk,ijkco->ndhwo", windows, weights[2 * i]) + weights[2 * i + 1]
+            gamma, beta, mean, variance = weights[4 + 4 * i : 8 + 4 * i]
+            x = np.maximum((x - mean) / np.sqrt(variance + 1e-3) * gamma + beta, 0)
+        return x
+
+    x = rng.normal(0, 1, (2, 4, 6, 8, 2)).astype("float32")
+    encoder = model.get_layer("encoder")
+    skip = double(x, encoder.get_layer("encoder_1"))
+    pooled = skip.reshape(2, 2, 2, 3, 2, 4, 2, 3).max((2, 4, 6))
+    deep = double(pooled, encoder.get_layer("encoder_2"))
+    kernel, bias = (np.array(weight) for weight in model.get_layer("up_1").weights)
+    up = np.einsum("ndhwc,ijkoc->ndihjwko", deep, kernel).reshape(2, 4, 6, 8, 3) + bias
+    decoded = double(np.concatenate([skip, up], -1), model.get_layer("decoder_1"))
+    kernel, bias = (np.array(weight) for weight in model.get_layer("head").weights)
+    expected = decoded @ kernel[0, 0, 0] + bias
+    assert np.abs(model(x) - expected).max() < 1e-5 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 9), (16, 31), (33, 64)])
@@ -128,7 +195,13 @@ def test_preprocessing():
         ({"filters": (8,)}, "at least two levels"),
         ({"filters": 8}, "at least two levels"),
         ({"filters": (8, -1)}, "filters must be"),
-        ({"input_shape": (32, 32)}, "input_shape must be"),
+        ({"input_shape": (32,)}, "input_shape must be"),
+        ({"input_shape": (8, 8, 8, 8, 1)}, "input_shape must be"),
+        ({"input_shape": (8, 8, 8, 3), "encoder": "vgg16"}, "encoder= is for images"),
+        (
+            {"input_shape": (8, 8, 8, 3), "upsampling": "carafe"},
+            "subpixel, nearest, trilinear in 3-D",
+        ),
         ({"input_shape": (32, 32, None)}, "input_shape must be"),
         ({"upsampling": "bicubik"}, "upsampling must be"),
         ({"normalization": "bach"}, "normalization must be"),

@@ -119,9 +119,9 @@ def scale(model: keras.Model) -> int:
         ValueError: for a model that does not put out an image.
     """
     one = len(getattr(model, "inputs", None) or ()) == 1 == len(model.outputs)
-    if one and len(model.inputs[0].shape) == 4 == len(model.outputs[0].shape):
-        sizes = [size or PROBE for size in model.inputs[0].shape[1:3]]
-        out = model.compute_output_shape((1, *sizes, model.inputs[0].shape[-1]))[1:3]
+    if one and 2 < len(model.inputs[0].shape) == len(model.outputs[0].shape):
+        sizes = [size or PROBE for size in model.inputs[0].shape[1:-1]]
+        out = model.compute_output_shape((1, *sizes, model.inputs[0].shape[-1]))[1:-1]
         factor = max(out[0] // sizes[0], 1)
         if factor == 1 or out == tuple(factor * size for size in sizes):
             return factor
