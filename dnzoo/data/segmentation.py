@@ -14,6 +14,7 @@ import numpy as np
 from dnzoo.data import folder, tfds_offline
 from dnzoo.data.arrays import IGNORE, fitted
 from dnzoo.data.scenes import SPLITS
+from dnzoo.imaging.drawing import palette
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,18 +39,6 @@ class SegmentationData:
         return palette(len(self.class_names))
 
 
-def palette(count):
-    """`count` colours that are far apart: black, then evenly spaced hues, by turns light and dark."""
-    import colorsys
-
-    colours = [(0, 0, 0)]
-    for i in range(count - 1):
-        lightness, saturation = (0.45, 0.9) if i % 2 else (0.68, 0.85)
-        rgb = colorsys.hls_to_rgb(i / max(count - 1, 1), lightness, saturation)
-        colours.append(tuple(round(255 * value) for value in rgb))
-    return colours[:count]
-
-
 def load(
     data,
     data_dir="data",
@@ -65,10 +54,10 @@ def load(
     Args:
         data: "fashion_scenes" (made from the sample that dnzoo ships), "cutout_scenes" (made from
             two folders), "oxford_iiit_pet" (fetched by TFDS), or a folder. A folder holds
-            `images/` and `masks/`, PNG or JPEG images and PNG masks of the same name (palette or
-            grey; the value is the class, 255 ignored), or `train/`, `validation/` and `test/`,
-            each with those two. Without these it is split 80, 10, 10 by `seed`. A `classes.txt`
-            beside them names the classes, one a line.
+            `images/` and `masks/`, images (`dnzoo.imaging.reading.TYPES`) and masks of the same name
+            (palette or grey PNG, TIFF or BMP; the value is the class, 255 ignored), or `train/`,
+            `validation/` and `test/`, each with those two. Without these it is split 80, 10, 10 by
+            `seed`. A `classes.txt` beside them names the classes, one per line.
         data_dir: where prepared data goes.
         size: height and width of the images that come out.
         seed: of the scenes, and of a folder's split.
