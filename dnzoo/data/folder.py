@@ -1,5 +1,6 @@
 """A folder of images and masks of the user's own."""
 
+import collections
 import hashlib
 import itertools
 from pathlib import Path
@@ -51,9 +52,10 @@ def _pairs(folder: Path) -> list[tuple[Path, Path]]:
         raise FileNotFoundError(f"{folder} must hold images/ and masks/.")
     images, masks = (reading.listed(folder / part) for part in ("images", "masks"))
     for part, paths in (("images", images), ("masks", masks)):
-        if len({path.stem for path in paths}) < len(paths):
+        twice = [name for name, n in collections.Counter(p.stem for p in paths).items() if n > 1]
+        if twice:
             raise ValueError(
-                f"{folder}/{part} has two {part} of the same name, but for the ending."
+                f"{folder}/{part} has two {part} of the same name, but for the ending: {twice[0]}.*"
             )
     masks = {path.stem: path for path in masks}
     lonely = [path.name for path in images if path.stem not in masks]

@@ -1,13 +1,17 @@
 """Normalisation: a fast batch normalisation, and the one argument that chooses a layer."""
 
+from typing import Any
+
 import keras
 from keras import ops
+
+from dnzoo.layers.geometry import one_of
 
 NORMALIZATIONS = ("batch", "instance", "group", "layer", None)
 
 
 def normalize(
-    normalization: str | None, filters: int, momentum: float = 0.99, **kwargs
+    normalization: str | None, filters: int, momentum: float = 0.99, **kwargs: Any
 ) -> keras.layers.Layer | None:
     """The layer for `normalization=` in blocks and models; None for None.
 
@@ -22,6 +26,7 @@ def normalize(
     Raises:
         ValueError: for another name.
     """
+    one_of(normalization, NORMALIZATIONS, "normalization")
     if normalization == "batch":
         return BatchNormalization(momentum=momentum, **kwargs)
     if normalization == "instance":
@@ -31,12 +36,7 @@ def normalize(
         return keras.layers.GroupNormalization(groups=groups, **kwargs)
     if normalization == "layer":
         return keras.layers.LayerNormalization(**kwargs)
-    if normalization is None:
-        return None
-    raise ValueError(
-        f"normalization must be one of {', '.join(map(repr, NORMALIZATIONS))}; "
-        f"got normalization={normalization!r}."
-    )
+    return None
 
 
 @keras.saving.register_keras_serializable("dnzoo")

@@ -1,7 +1,10 @@
 """`upsampling=`: one string for every way to enlarge a feature map."""
 
+from typing import Any
+
 import keras
 
+from dnzoo.layers.geometry import one_of
 from dnzoo.layers.interpolation import INTERPOLATIONS
 from dnzoo.layers.learned import CARAFE, DySample
 from dnzoo.layers.resize import ResizeConv2D
@@ -13,7 +16,7 @@ LEARNED = {"carafe": CARAFE, "dysample": DySample}
 UPSAMPLINGS = ("transposed", "separable", "subpixel", *INTERPOLATIONS[2], *LEARNED)
 
 
-def upsample(upsampling: str, filters: int, scale: int = 2, **kwargs) -> keras.layers.Layer:
+def upsample(upsampling: str, filters: int, scale: int = 2, **kwargs: Any) -> keras.layers.Layer:
     """The layer (N, H, W, C) -> (N, scale H, scale W, filters) that `upsampling` names.
 
     Args:
@@ -33,6 +36,7 @@ def upsample(upsampling: str, filters: int, scale: int = 2, **kwargs) -> keras.l
         >>> upsample("bilinear", 8).resize.interpolation
         'bilinear'
     """
+    one_of(upsampling, UPSAMPLINGS, "upsampling")
     if upsampling == "transposed":
         return Conv2DTranspose(filters, scale, strides=scale, **kwargs)
     if upsampling == "separable":
@@ -50,11 +54,7 @@ def upsample(upsampling: str, filters: int, scale: int = 2, **kwargs) -> keras.l
         return SubpixelConv2D(filters, scale=scale, **kwargs)
     if upsampling in INTERPOLATIONS[2]:
         return ResizeConv2D(filters, scale=scale, interpolation=upsampling, **kwargs)
-    if upsampling in LEARNED:
-        name, dtype = kwargs.pop("name", None), kwargs.get("dtype")
-        enlarge = LEARNED[upsampling](scale, dtype=dtype, name=upsampling)
-        conv = keras.layers.Conv2D(filters, 3, padding="same", name="conv", **kwargs)
-        return keras.Sequential([enlarge, conv], name=name)
-    raise ValueError(
-        f"upsampling must be one of {', '.join(UPSAMPLINGS)}; got upsampling={upsampling!r}."
-    )
+    name, dtype = kwargs.pop("name", None), kwargs.get("dtype")
+    enlarge = LEARNED[upsampling](scale, dtype=dtype, name=upsampling)
+    conv = keras.layers.Conv2D(filters, 3, padding="same", name="conv", **kwargs)
+    return keras.Sequential([enlarge, conv], name=name)

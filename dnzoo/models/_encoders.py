@@ -1,11 +1,13 @@
 """Encoders: the half of a network that looks, from keras.applications, here, or the user."""
 
 import inspect
+from pathlib import Path
 
 import keras
 import numpy as np
 
 from dnzoo.layers import BatchNormalization, Preprocessing
+from dnzoo.models._checks import checked_input_shape, named
 from dnzoo.models.efficientnet_lite import efficientnet_lite0
 
 PROBE = 256  # a size that every stride up to 64 divides
@@ -52,7 +54,12 @@ def build(encoder, channels=3, weights=None, include_preprocessing=None, pooled=
     return _from_name(encoder, channels, weights, include_preprocessing is not False, pooled)
 
 
-def features(encoder="efficientnet_lite0", weights=None, input_shape=(None, None, 3)):
+@named
+def features(
+    encoder: str | keras.Model = "efficientnet_lite0",
+    weights: str | Path | None = None,
+    input_shape: tuple[int | None, int | None, int] = (None, None, 3),
+) -> keras.Model:
     """What a network sees in an image, at each of its strides: for perceptual losses, or to cut from.
 
     Args:
@@ -70,6 +77,7 @@ def features(encoder="efficientnet_lite0", weights=None, input_shape=(None, None
         >>> [shape[1] for shape in features("mobilenetv2", input_shape=(64, 64, 3)).output_shape]
         [32, 16, 8, 4, 2]
     """
+    input_shape = checked_input_shape(input_shape)
     net, _, preprocessing = build(encoder, input_shape[-1], weights)
     image = keras.Input(input_shape, name="image")
     found = net(image if preprocessing is None else preprocessing(image))

@@ -2,25 +2,28 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import keras
 
 from dnzoo.layers import ConvBlock, MatchSize, Preprocessing, SkipFusion, upsample
 from dnzoo.layers.blocks import seeded_dropout
 from dnzoo.layers.fusion import SKIPS
-from dnzoo.layers.geometry import as_tuple
+from dnzoo.layers.geometry import as_tuple, one_of
 from dnzoo.models import _encoders
+from dnzoo.models._checks import checked_input_shape, named
 
 
+@named
 def unet(
     input_shape: tuple[int | None, int | None, int] = (256, 256, 3),
     classes: int = 2,
     *,
     filters: Sequence[int] = (64, 128, 256, 512, 1024),
     upsampling: str = "transposed",
-    normalization: str | None = "batch",
-    padding: str = "same",
-    skip: str = "concat",
+    normalization: Literal["batch", "instance", "group", "layer"] | None = "batch",
+    padding: Literal["same", "valid"] = "same",
+    skip: Literal["concat", "add", "attention"] = "concat",
     residual: bool = False,
     dropout: float = 0.0,
     encoder: str | keras.Model | None = None,
@@ -76,10 +79,9 @@ def unet(
     classes = as_tuple(classes, 1, "classes", 1)[0]
     filters = tuple(filters) if isinstance(filters, Sequence) else (filters,)
     filters = as_tuple(filters, len(filters), "filters", 1)
-    if len(input_shape) != 3 or not input_shape[-1]:
-        raise ValueError(f"input_shape must be (height, width, channels); got {input_shape!r}.")
-    if skip not in SKIPS:
-        raise ValueError(f"skip must be one of {', '.join(SKIPS)}; got skip={skip!r}.")
+    input_shape = checked_input_shape(input_shape)
+    one_of(skip, SKIPS, "skip")
+    one_of(padding, ("same", "valid"), "padding")
     block = {"padding": padding, "normalization": normalization, "residual": residual}
 
     image = keras.Input(input_shape, name="image")
@@ -165,7 +167,7 @@ def _check_sizes(input_shape, filters, padding):
         if size is not None and not _fits(size, len(filters)):
             near = [n for d in range(2**12) for n in (size - d, size + d) if _fits(n, len(filters))]
             raise ValueError(
-                f'unet: padding="valid" with {len(filters)} levels can\'t take {size} rows; the '
+                f'padding="valid" with {len(filters)} levels can\'t take {size} rows; the '
                 f"nearest that works is {near[0]}."
             )
 

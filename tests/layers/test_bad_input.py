@@ -110,7 +110,7 @@ BAD = [
     (lambda: L.ConvBlock(4, padding="full"), "ConvBlock: padding must be one of 'same', 'valid'; got padding='full'"),
     (lambda: L.ConvBlock(4, normalization="spectral"), "normalization must be one of 'batch', 'instance', 'group', 'layer', None; got normalization='spectral'"),
     (lambda: L.ConvBlock(4, depth=0), "depth must be"),
-    (lambda: L.ResidualUpBlock(4, upsampling="unpool"), "upsampling must be one of transposed, separable, subpixel, nearest, bilinear, bicubic, carafe, dysample; got upsampling='unpool'"),
+    (lambda: L.ResidualUpBlock(4, upsampling="unpool"), "upsampling must be one of 'transposed', 'separable', 'subpixel', 'nearest', 'bilinear', 'bicubic', 'carafe', 'dysample'; got upsampling='unpool'"),
     (lambda: L.ResidualUpBlock(4, 0), "ResidualUpBlock: scale must be"),
     (lambda: L.ResidualUpBlock(4, normalization="none"), "got normalization='none'"),
     (lambda: upsample("bilinear", 0), "filters must be"),
