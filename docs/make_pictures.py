@@ -51,9 +51,8 @@ def shown(image):
     return image.repeat(SHOWN // len(image), 0).repeat(SHOWN // len(image), 1)
 
 
-def legend(rows, names, palette, seen):
-    """Rows of pictures with the classes that are seen below."""
-    picture = Image.fromarray(np.concatenate(rows))
+def legend(picture, names, palette, seen):
+    """A picture with the classes that are seen below."""
     whole = Image.new("RGB", (picture.width, picture.height + 28), "white")
     whole.paste(picture, (0, 0))
     draw, x = ImageDraw.Draw(whole), 8
@@ -66,18 +65,18 @@ def legend(rows, names, palette, seen):
 
 def segmented():
     """Photographs, and the classes that U-Net and FCN-8s give them."""
-    rows, seen = [np.concatenate([shown(image) for image in squares().values()], 1)], set()
+    columns, seen = len(squares()), set()
+    tiles = [shown(image) for image in squares().values()]
     for name in ("unet_cutouts", "fcn8s_cutouts"):
         model, meta = dnzoo.load(name), pretrained.read_meta(pretrained.find(name))
-        palette, tiles = [tuple(colour) for colour in meta["palette"]], []
+        palette = [tuple(colour) for colour in meta["palette"]]
         assert _heads.has_logits(model)
         for image in squares().values():
             mask = inference.classes(dnzoo.predict(model, image))
             share = np.bincount(mask.ravel(), minlength=len(palette)) / mask.size
             seen |= {i for i in range(1, len(palette)) if share[i] > 0.01}
             tiles.append(shown(np.array(drawing.overlay(image, mask, np.array(palette)))))
-        rows.append(np.concatenate(tiles, 1))
-    return legend(rows, meta["class_names"], palette, seen)
+    return legend(drawing.grid(tiles, columns, edge=0), meta["class_names"], palette, seen)
 
 
 def masked():
@@ -88,23 +87,21 @@ def masked():
         masks, _ = inference.predict_masks(model, image, boxes)
         colours = [(70, 130, 255)] * len(masks)
         tiles.append(shown(drawing.outline(drawing.tint(image, masks, colours), boxes)))
-    return Image.fromarray(np.concatenate(tiles, 1))
+    return drawing.grid(tiles, len(tiles), edge=0)
 
 
 def enlarged():
     """Details of photographs: the small picture, bicubic, the model, the truth; a row a model."""
-    rows = []
+    tiles = []
     for name, scale in SCALES.items():
-        model, tiles = dnzoo.load(name), []
+        model = dnzoo.load(name)
         for photograph, (top, left) in PLACES.items():
             large = cut(test_photographs()[photograph], scale)
             small = resize(large, 1 / scale)
             nearest = small.repeat(scale, 0).repeat(scale, 1)
             pictures = nearest, resize(small, scale), inference.upscale(model, small), large
-            details = [p[top : top + DETAIL, left : left + DETAIL] for p in pictures]
-            tiles += [np.pad(d, ((2, 2), (2, 2), (0, 0)), constant_values=255) for d in details]
-        rows.append(np.concatenate(tiles, 1))
-    return Image.fromarray(np.concatenate(rows))
+            tiles += [p[top : top + DETAIL, left : left + DETAIL] for p in pictures]
+    return drawing.grid(tiles, columns=4 * len(PLACES))
 
 
 def generated():

@@ -148,7 +148,7 @@ def spoil(folder, how):
         ("empty", "is transparent everywhere"),
         ("damaged", "can't be read"),
         ("few", "dog: 2 images; training, validation and test need 3"),
-        ("flat", "has no sub-folder of PNGs"),
+        ("flat", "has no sub-folder of images"),
     ],
 )
 def test_bad_folders(tmp_path, how, message):

@@ -203,8 +203,8 @@ def test_tfds_names(name, counts, tmp_path, monkeypatch):
             label = {"label": i % 10} if name == "mnist" else {}
             yield {"image": np.full(shape, i, "uint8"), **label}
 
-    monkeypatch.setattr(pictures.prepare, "reachable", lambda *args: Builder)
-    monkeypatch.setattr(pictures.prepare, "examples", examples)
+    monkeypatch.setattr(pictures.tfds_offline, "reachable", lambda *args: Builder)
+    monkeypatch.setattr(pictures.tfds_offline, "examples", examples)
     data = pictures.load(name, tmp_path, size=32)
     assert data.shape == (32, 32, shape[-1])
     assert tuple(len(data.splits[s][0]) for s in ("train", "validation", "test")) == counts

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from dnzoo import storage
-
-IGNORE = 255
+from dnzoo.metrics.labels import IGNORE
 
 
 def cached(name, sources, data_dir, kinds=("images", "masks")):

@@ -14,6 +14,7 @@ from PIL import Image
 
 from dnzoo.data.photographs import find
 from dnzoo.data.scenes import SPLITS, assemble
+from dnzoo.imaging import reading
 
 CUTOUTS = Path("/usr/share/tuxpaint/stamps")  # Debian's tuxpaint-stamps-default
 HELD_OUT = 0.2  # share of each class's cut-outs, and of the backgrounds, that validates and tests
@@ -45,9 +46,9 @@ class Cutouts:
     """The cut-outs and backgrounds of two folders, and the scenes made of them.
 
     Args:
-        cutouts: folder with a sub-folder of PNGs with transparency for each class; None: Tux
+        cutouts: folder with a sub-folder of images with transparency for each class; None: Tux
             Paint's, 8 classes.
-        backgrounds: folder of photographs (JPEG, PNG), sub-folders included; None: Debian's.
+        backgrounds: folder of photographs, sub-folders included; None: Debian's.
         seed: of the split.
 
     Attributes:
@@ -91,14 +92,14 @@ class Cutouts:
         return assemble(canvas, objects, rng)
 
 
-def _stamps():
+def _stamps() -> dict[str, list[Path]]:
     if not CUTOUTS.is_dir():
         raise FileNotFoundError(
             "cutout_scenes needs cut-outs: pass --cutouts FOLDER (a sub-folder of transparent PNGs "
             "for each class), or on Debian: apt install tuxpaint-stamps-default."
         )
     classes = {name: [] for name in STAMPS}
-    for path in sorted(CUTOUTS.rglob("*.png")):
+    for path in reading.listed(CUTOUTS, recursive=True):
         relative = str(path.relative_to(CUTOUTS))
         if not DRAWN.search(relative) and _is_photograph(path):
             name = next(name for name, pattern in STAMPS.items() if re.match(pattern, relative))
@@ -106,22 +107,22 @@ def _stamps():
     return classes
 
 
-def _is_photograph(path):
-    with Image.open(path) as file:
-        image = np.array(file.convert("RGBA"))
+def _is_photograph(path: Path) -> bool:
+    image = reading.read_rgba(path)
     opaque = image[..., 3] > 127
     colours = (image[opaque, :3] >> 3).astype(int) @ (1024, 32, 1)
     return 0.02 < opaque.mean() < 0.97 and len(np.unique(colours)) >= 100
 
 
-def _sub_folders(folder):
+def _sub_folders(folder: str | Path) -> dict[str, list[Path]]:
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"--cutouts {folder} is no folder.")
-    classes = {p.name: sorted(p.rglob("*.png")) for p in sorted(folder.iterdir()) if p.is_dir()}
+    folders = [p for p in sorted(folder.iterdir()) if p.is_dir() and not p.name.startswith(".")]
+    classes = {p.name: reading.listed(p, recursive=True) for p in folders}
     classes = {name: paths for name, paths in classes.items() if paths}
     if not classes:
-        raise ValueError(f"--cutouts {folder} has no sub-folder of PNGs; it needs one a class.")
+        raise ValueError(f"--cutouts {folder} has no sub-folder of images; it needs one per class.")
     return classes
 
 
@@ -139,12 +140,11 @@ def _split(paths, seed, what):
 
 
 @functools.lru_cache(maxsize=1024)
-def _cutout(path):
+def _cutout(path: Path) -> Image.Image:
     """RGBA, without empty border, at most LONGEST_CUTOUT on its longer side."""
-    image = _open(path)
-    if "A" not in image.getbands() and "transparency" not in image.info:
+    image = Image.fromarray(reading.read_rgba(path))
+    if image.getchannel("A").getextrema()[0] == 255:
         raise ValueError(f"{path} has no transparency; a cut-out needs it.")
-    image = image.convert("RGBA")
     box = image.getchannel("A").point(lambda alpha: 255 * (alpha > 127)).getbbox()
     if box is None:
         raise ValueError(f"{path} is transparent everywhere.")
@@ -154,22 +154,11 @@ def _cutout(path):
 
 
 @functools.lru_cache(maxsize=64)
-def _background(path):
+def _background(path: Path) -> Image.Image:
     """RGB, shrunk to SHORTEST_BACKGROUND on its shorter side: JPEG's noise goes too."""
-    image = _open(path, 2 * SHORTEST_BACKGROUND).convert("RGB")
+    image = Image.fromarray(reading.read(path, at_least=2 * SHORTEST_BACKGROUND))
     scale = min(SHORTEST_BACKGROUND / min(image.size), 1)
     return image.resize([round(scale * side) for side in image.size], Image.LANCZOS)
-
-
-def _open(path, at_least=None):
-    try:
-        image = Image.open(path)
-        if at_least:
-            image.draft("RGB", (at_least, at_least))  # JPEG is decoded at a fraction of its size
-        image.load()
-        return image
-    except OSError as error:
-        raise ValueError(f"{path} can't be read ({error}): remove or mend it.") from error
 
 
 def _crop(rng, photograph, size):

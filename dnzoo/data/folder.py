@@ -1,15 +1,15 @@
 """A folder of images and masks of the user's own."""
 
+import collections
 import hashlib
+import itertools
 from pathlib import Path
 
 import numpy as np
 
 from dnzoo.data.arrays import IGNORE, fitted
-
-SPLITS = ("train", "validation", "test")
-IMAGE_TYPES = (".png", ".jpg", ".jpeg")
-MASK_TYPES = (".png",)
+from dnzoo.data.scenes import SPLITS
+from dnzoo.imaging import reading
 
 
 def load(folder, data_dir, size, seed):
@@ -25,7 +25,10 @@ def load(folder, data_dir, size, seed):
             stat = path.stat()
             state.update(f"{split}{path}{stat.st_size}{stat.st_mtime_ns}".encode())
     name, detail = folder.resolve().name, f"{size}px-{state.hexdigest()[:12]}"
-    sources = {split: (len(found), map(_read_pair, found)) for split, found in pairs.items()}
+    sources = {
+        split: (len(found), itertools.starmap(reading.read_pair, found))
+        for split, found in pairs.items()
+    }
     splits = fitted(f"{name}-{detail}", sources, data_dir, size)
     return name, detail, _class_names(folder, splits), splits
 
@@ -44,45 +47,24 @@ def _split(folder, seed):
     return {split: [found[i] for i in sorted(cuts[split])] for split in SPLITS}
 
 
-def _pairs(folder):
+def _pairs(folder: Path) -> list[tuple[Path, Path]]:
     if not (folder / "images").is_dir() or not (folder / "masks").is_dir():
         raise FileNotFoundError(f"{folder} must hold images/ and masks/.")
-    masks = {p.stem: p for p in (folder / "masks").iterdir() if p.suffix.lower() in MASK_TYPES}
-    images = sorted(p for p in (folder / "images").iterdir() if p.suffix.lower() in IMAGE_TYPES)
+    images, masks = (reading.listed(folder / part) for part in ("images", "masks"))
+    for part, paths in (("images", images), ("masks", masks)):
+        twice = [name for name, n in collections.Counter(p.stem for p in paths).items() if n > 1]
+        if twice:
+            raise ValueError(
+                f"{folder}/{part} has two {part} of the same name, but for the ending: {twice[0]}.*"
+            )
+    masks = {path.stem: path for path in masks}
     lonely = [path.name for path in images if path.stem not in masks]
     if lonely:
         raise ValueError(
             f"{folder}/masks has no PNG for {len(lonely)} of {len(images)} images, the first is "
             f"{lonely[0]}: a mask needs its image's name (JPEG would blur class numbers)."
         )
-    if len({path.stem for path in images}) < len(images):
-        raise ValueError(f"{folder}/images has two images of the same name, but for the ending.")
     return [(path, masks[path.stem]) for path in images]
-
-
-def _read_pair(pair):
-    from PIL import Image, ImageOps
-
-    path, mask_path = pair
-    try:
-        with Image.open(path) as file:
-            image = np.array(ImageOps.exif_transpose(file).convert("RGB"))
-        with Image.open(mask_path) as file:
-            if file.mode not in ("P", "L", "1"):
-                raise ValueError(
-                    f"{mask_path} is a {file.mode} image; a mask must be a palette or grey PNG "
-                    "whose values are class numbers."
-                )
-            mask = np.array(file, "uint8")
-    except OSError as error:
-        raise ValueError(
-            f"{path} or its mask can't be read ({error}): remove or mend it."
-        ) from error
-    if image.shape[:2] != mask.shape:
-        raise ValueError(
-            f"{mask_path} is {mask.shape}, its image {image.shape[:2]} (rows, columns)."
-        )
-    return image, mask
 
 
 def _class_names(folder, splits):

@@ -6,6 +6,7 @@ does. Training pictures are cut into aligned tiles, small and large, and written
 
 import dataclasses
 import hashlib
+import os
 import re
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from PIL import Image
 from dnzoo.data import tfds_offline
 from dnzoo.data.arrays import cached
 from dnzoo.data.scenes import SPLITS
+from dnzoo.imaging import reading
 
 BACKGROUNDS = Path("/usr/share/backgrounds")  # Debian's lomiri-wallpapers-16.04, mate-backgrounds
 DRAWN = re.compile("mate/(abstract|desktop)/|umang|analogpattern")  # of them what is no photograph
@@ -22,7 +24,6 @@ TILE = 192  # of the large picture; 2, 3 and 4 divide it
 SHRINK = 2  # photographs of cameras are halved first: JPEG's and the sensor's noise goes
 FLAT = 45.0  # dB: tiles that bicubic enlargement restores better teach nothing
 KINDS = ("small", "large")
-TYPES = (".png", ".jpg", ".jpeg")
 # The test: photographs of scikit-image and scikit-learn
 TEST = ("astronaut", "camera", "chelsea", "coffee", "coins", "rocket", "brick", "grass", "gravel")
 TEST_SKLEARN = ("china.jpg", "flower.jpg")
@@ -53,7 +54,7 @@ def load(data, data_dir="data", scale=2, seed=0):
         data: "photographs" (Debian's packages lomiri-wallpapers-16.04 and mate-backgrounds, a tenth
             of them for validation; the test is eleven photographs of scikit-image and scikit-learn),
             "div2k" (fetched by TFDS; a tenth of "train" validates, "validation" tests), or a folder
-            of PNG and JPEG files, split 80, 10, 10 by `seed`.
+            of images (`dnzoo.imaging.reading.TYPES`), split 80, 10, 10 by `seed`.
         data_dir: where prepared data goes.
         scale: 2, 3 or 4.
         seed: of the split.
@@ -77,8 +78,8 @@ def load(data, data_dir="data", scale=2, seed=0):
             return {path.name: read(path) for path in parts["test"]}
     else:
         raise FileNotFoundError(
-            f"--data {data!r} is neither a folder nor one of photographs, div2k. A folder needs PNG "
-            "or JPEG files."
+            f"--data {data!r} is neither a folder nor one of photographs, div2k. A folder needs "
+            f"images: {', '.join(reading.TYPES)}."
         )
     state = hashlib.sha256(repr((scale, seed, shrink, TILE, FLAT)).encode())
     for path in paths:
@@ -92,7 +93,9 @@ def load(data, data_dir="data", scale=2, seed=0):
     return Photographs(name, detail, scale, splits, _cut(test(), scale))
 
 
-def find(folder=None, drawn=DRAWN, switch="--data"):
+def find(
+    folder: str | os.PathLike | None = None, drawn: re.Pattern = DRAWN, switch: str = "--data"
+) -> list[Path]:
     """Paths of the photographs in a folder, sub-folders included; None: Debian's, less the drawn.
 
     `switch` is what the error calls the folder.
@@ -108,24 +111,23 @@ def find(folder=None, drawn=DRAWN, switch="--data"):
     root = Path(folder or BACKGROUNDS)
     if not root.is_dir():
         raise FileNotFoundError(f"{switch} {folder} is no folder.")
-    found = sorted(path for path in root.rglob("*") if path.suffix.lower() in TYPES)
+    found = reading.listed(root, recursive=True)
     if folder is None:
         found = [path for path in found if not drawn.search(str(path.relative_to(root)))]
     return found
 
 
-def read(path, shrink=1):
-    """A photograph as (H, W, 3) uint8.
+def read(path: str | os.PathLike, shrink: int = 1) -> np.ndarray:
+    """A photograph as (H, W, 3) uint8; `dnzoo.imaging.reading` says by which rules.
+
+    Args:
+        shrink: so many rows and columns become one, their mean.
 
     Raises:
         ValueError: when it can't be read.
     """
-    try:
-        with Image.open(path) as file:
-            image = file.convert("RGB")
-    except OSError as error:
-        raise ValueError(f"{path} can't be read ({error}): remove or mend it.") from error
-    return np.array(image if shrink == 1 else image.reduce(shrink))
+    image = reading.read(path)
+    return image if shrink == 1 else np.array(Image.fromarray(image).reduce(shrink))
 
 
 def resize(image, factor):

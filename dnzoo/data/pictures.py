@@ -16,6 +16,7 @@ from dnzoo.data import tfds_offline
 from dnzoo.data.arrays import cached
 from dnzoo.data.photographs import find, read
 from dnzoo.data.scenes import SPLITS
+from dnzoo.imaging import reading
 
 NAMES = ("mnist", "fashion_mnist", "cifar10", "celeb_a")
 KINDS = ("pictures", "labels")
@@ -58,7 +59,7 @@ def load(data, data_dir="data", size=None, seed=0):
         data: "mnist", "fashion_mnist", "cifar10" or "celeb_a", fetched by TFDS (Debian's
             dataset-fashion-mnist is used where it is installed); a folder with the raw files of
             MNIST's kind (`train-images-idx3-ubyte` and so on, gzipped or not) or CIFAR-10's PNGs
-            (`data_batch_1.png`, each row a picture); or a folder of PNG and JPEG files, whose
+            (`data_batch_1.png`, each row a picture); or a folder of images, whose
             sub-folders are classes. Where there is no test split, a tenth of the pictures is it.
         data_dir: where prepared data goes.
         size: rows and columns of the pictures that come out: small grey ones are padded with black,
@@ -168,13 +169,9 @@ def _idx(folder, part):
 
 
 def _cifar(folder, split):
-    """CIFAR-10 as PNGs of 1024 columns, a row a picture, and JSON lists of labels."""
-    from PIL import Image
-
-    rows = []
-    for name in CIFAR_ROWS[split]:
-        with Image.open(folder / f"{name}.png") as file:
-            rows.append(np.array(file.convert("RGB")).reshape(-1, 32, 32, 3))
+    """CIFAR-10 as PNGs of 1024 columns, a row an image, and JSON lists of labels."""
+    names = CIFAR_ROWS[split]
+    rows = [reading.read(folder / f"{name}.png").reshape(-1, 32, 32, 3) for name in names]
     labels = json.loads((folder / CIFAR_LABELS[split]).read_text("utf-8"))
     return np.concatenate(rows), np.array(labels, "uint8")
 

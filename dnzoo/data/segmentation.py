@@ -54,10 +54,10 @@ def load(
     Args:
         data: "fashion_scenes" (made from the sample that dnzoo ships), "cutout_scenes" (made from
             two folders), "oxford_iiit_pet" (fetched by TFDS), or a folder. A folder holds
-            `images/` and `masks/`, PNG or JPEG images and PNG masks of the same name (palette or
-            grey; the value is the class, 255 ignored), or `train/`, `validation/` and `test/`,
-            each with those two. Without these it is split 80, 10, 10 by `seed`. A `classes.txt`
-            beside them names the classes, one a line.
+            `images/` and `masks/`, images (`dnzoo.imaging.reading.TYPES`) and masks of the same name
+            (palette or grey PNG, TIFF or BMP; the value is the class, 255 ignored), or `train/`,
+            `validation/` and `test/`, each with those two. Without these it is split 80, 10, 10 by
+            `seed`. A `classes.txt` beside them names the classes, one per line.
         data_dir: where prepared data goes.
         size: height and width of the images that come out.
         seed: of the scenes, and of a folder's split.

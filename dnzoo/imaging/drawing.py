@@ -1,24 +1,51 @@
-"""Pictures for a person: sheets of small ones, masks in colour, boxes."""
+"""Images for a person: grids and sheets of small ones, masks in colour, boxes."""
+
+import colorsys
+from collections.abc import Sequence
 
 import numpy as np
 
 
-def sheet(pictures, columns=16, enlarge=None):
-    """Pictures from 0 to 255, (N, H, W, 1 or 3), row by row with a thin edge, as a Pillow image.
+def palette(count: int) -> list[tuple[int, int, int]]:
+    """`count` colours that are far apart: black, then evenly spaced hues, by turns light and dark.
+
+    Each is (red, green, blue), 0 to 255.
+    """
+    colours = [(0, 0, 0)]
+    for i in range(count - 1):
+        lightness, saturation = (0.45, 0.9) if i % 2 else (0.68, 0.85)
+        rgb = colorsys.hls_to_rgb(i / max(count - 1, 1), lightness, saturation)
+        colours.append(tuple(round(255 * value) for value in rgb))
+    return colours[:count]
+
+
+def grid(tiles: Sequence[np.ndarray], columns: int, edge: int = 2, background: int = 255):
+    """Images of one size, (H, W, 3) uint8, row by row, as a Pillow image.
 
     Args:
         columns: how many stand side by side.
-        enlarge: each pixel becomes so many; None: 2 for pictures below 40 rows.
+        edge: pixels around each.
+        background: 0 to 255, of the edges, and of what the last row lacks.
     """
     from PIL import Image
 
+    widths = ((0, -len(tiles) % columns), (edge, edge), (edge, edge), (0, 0))
+    edged = np.pad(np.stack(tiles), widths, constant_values=background)
+    rows = [np.concatenate(edged[i : i + columns], 1) for i in range(0, len(edged), columns)]
+    return Image.fromarray(np.concatenate(rows))
+
+
+def sheet(pictures: np.ndarray, columns: int = 16, enlarge: int | None = None):
+    """Images from 0 to 255, (N, H, W, 1 or 3), row by row with a thin edge, as a Pillow image.
+
+    Args:
+        columns: how many stand side by side.
+        enlarge: each pixel becomes so many; None: 2 for images of less than 40 rows.
+    """
     pictures = np.asarray(pictures, "float32").round().clip(0, 255).astype("uint8")
     pictures = np.broadcast_to(pictures, (*pictures.shape[:-1], 3))
     factor = enlarge or (2 if pictures.shape[1] < 40 else 1)
-    pictures = pictures.repeat(factor, 1).repeat(factor, 2)
-    edged = np.pad(pictures, ((0, -len(pictures) % columns), (1, 1), (1, 1), (0, 0)))
-    rows = [np.concatenate(edged[i : i + columns], 1) for i in range(0, len(edged), columns)]
-    return Image.fromarray(np.concatenate(rows))
+    return grid(pictures.repeat(factor, 1).repeat(factor, 2), columns, edge=1, background=0)
 
 
 def paletted(mask, palette):
@@ -58,15 +85,3 @@ def outline(image, boxes):
             [left, top, max(right - 1, left), max(bottom - 1, top)], outline="white"
         )
     return np.array(picture)
-
-
-def palette(count):
-    """`count` colours that are far apart: black, then evenly spaced hues, by turns light and dark."""
-    import colorsys
-
-    colours = [(0, 0, 0)]
-    for i in range(count - 1):
-        lightness, saturation = (0.45, 0.9) if i % 2 else (0.68, 0.85)
-        rgb = colorsys.hls_to_rgb(i / max(count - 1, 1), lightness, saturation)
-        colours.append(tuple(round(255 * value) for value in rgb))
-    return colours[:count]

@@ -1,5 +1,6 @@
 """What every spatial layer checks before it computes."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -74,13 +75,8 @@ class SpatialLayer(keras.layers.Layer):
     def _integer(self, argument, value, minimum=1):
         return self._integers(argument, value, minimum, rank=1)[0]
 
-    def _one_of(self, argument, value, legal):
-        if value not in legal:
-            raise ValueError(
-                f"{type(self).__name__}: {argument} must be one of "
-                f"{', '.join(map(repr, legal))}; got {argument}={value!r}."
-            )
-        return value
+    def _one_of(self, argument: str, value: Any, legal: Iterable) -> Any:
+        return geometry.one_of(value, legal, argument, type(self).__name__)
 
     def _data_format(self, value):
         value = keras.config.image_data_format() if value is None else value

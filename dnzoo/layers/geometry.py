@@ -10,7 +10,9 @@ They agree for "valid" and `P = 0` whenever `K >= S`; below that Keras adds `S -
 K is what a kernel of k taps reaches over: `D (k - 1) + 1` with the dilation rate D.
 """
 
+from collections.abc import Iterable
 from numbers import Integral
+from typing import Any
 
 from keras import ops
 
@@ -34,6 +36,17 @@ def as_tuple(value, rank, argument, minimum=0, owner=None):
             f"got {argument}={value!r}."
         )
     return tuple(int(v) for v in values)
+
+
+def one_of(value: Any, legal: Iterable, argument: str, owner: str | None = None) -> Any:
+    """`value`, which must be one of the legal ones; the error names `argument` and `owner`."""
+    legal = tuple(legal)
+    if value not in legal:
+        raise ValueError(
+            f"{f'{owner}: ' if owner else ''}{argument} must be one of "
+            f"{', '.join(map(repr, legal))}; got {argument}={value!r}."
+        )
+    return value
 
 
 def spatial_axes(rank, data_format):

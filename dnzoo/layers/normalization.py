@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 import keras
 from keras import ops
 
+from dnzoo.layers.geometry import one_of
 from dnzoo.layers.rules import Kept, RowByRow, Shape
 
 Normalization = Literal["batch", "instance", "group", "layer"]
@@ -28,6 +29,7 @@ def normalize(
     Raises:
         ValueError: for another name.
     """
+    one_of(normalization, NORMALIZATIONS, "normalization")
     if normalization == "batch":
         return BatchNormalization(momentum=momentum, **kwargs)
     if normalization == "instance":
@@ -37,12 +39,7 @@ def normalize(
         return keras.layers.GroupNormalization(groups=groups, **kwargs)
     if normalization == "layer":
         return keras.layers.LayerNormalization(**kwargs)
-    if normalization is None:
-        return None
-    raise ValueError(
-        f"normalization must be one of {', '.join(map(repr, NORMALIZATIONS))}; "
-        f"got normalization={normalization!r}."
-    )
+    return None
 
 
 @keras.saving.register_keras_serializable("dnzoo")

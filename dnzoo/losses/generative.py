@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from dnzoo.layers.geometry import one_of
+
 ADVERSARIAL = ("bce", "hinge", "wgan-gp")
 
 
@@ -76,10 +78,9 @@ def gradient_penalty(gradient):
     return ops.mean((ops.sqrt(squared + 1e-12) - 1.0) ** 2)
 
 
-def check_adversarial(kind, label_smoothing=0.0):
+def check_adversarial(kind: str, label_smoothing: float = 0.0) -> None:
     """Raise ValueError for another loss, or a label smoothing that it can't have."""
-    if kind not in ADVERSARIAL:
-        raise ValueError(f"loss must be one of {', '.join(ADVERSARIAL)}; got loss={kind!r}.")
+    one_of(kind, ADVERSARIAL, "loss")
     if not 0 <= label_smoothing < 1 or (label_smoothing and kind != "bce"):
         raise ValueError(
             f'label_smoothing is for "bce", at least 0 and below 1; got {label_smoothing} '

@@ -2,15 +2,19 @@
 
 Shapes: `y_true` (N, H, W) or (N, H, W, 1), class numbers; `y_pred` (N, H, W, C), logits, or
 probabilities with `from_logits=False`. C = 1 is one sigmoid logit for class 1 against class 0.
-Pixels of class `ignore_index` count in no way. Each loss is one number an image, so that a batch's
-mean does not depend on how the batch is spread over devices; an image without a valid pixel is 0.
+Pixels of class `ignore_index` count in no way; `dnzoo.metrics.labels` says what other labels that are
+no class mean. Each loss is one number per image, so that a batch's mean does not depend on how the
+batch is spread over devices; an image without a valid pixel is 0.
 """
+
+from typing import Any
 
 import keras
 from keras import ops
 
-EPSILON = 1e-7
-IGNORED = 255
+from dnzoo.metrics import outputs
+from dnzoo.metrics.labels import IGNORE, class_numbers, squeeze
+from dnzoo.metrics.outputs import EPSILON
 
 
 class SegmentationLoss(keras.losses.Loss):
@@ -20,28 +24,25 @@ class SegmentationLoss(keras.losses.Loss):
     and (N, P) 0 or 1 -> (N,).
     """
 
-    def __init__(self, ignore_index=255, from_logits=True, reduction="sum_over_batch_size", **kw):
-        super().__init__(reduction=reduction, **{"name": type(self).__name__.lower(), **kw})
+    def __init__(
+        self,
+        ignore_index: int | None = IGNORE,
+        from_logits: bool = True,
+        reduction: str | None = "sum_over_batch_size",
+        **kwargs: Any,
+    ):
+        super().__init__(reduction=reduction, **{"name": type(self).__name__.lower(), **kwargs})
         self.ignore_index = ignore_index
         self.from_logits = from_logits
 
-    def call(self, y_true, y_pred):
-        labels = ops.cast(y_true, "int32")
-        if len(labels.shape) == len(y_pred.shape):
-            labels = ops.squeeze(labels, axis=-1)
-        if len(labels.shape) != len(y_pred.shape) - 1:
-            raise ValueError(
-                f"{type(self).__name__}: masks must be (N, H, W) or (N, H, W, 1) and logits "
-                f"(N, H, W, C); got {tuple(y_true.shape)} and {tuple(y_pred.shape)}."
-            )
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        owner, (*shape, channels) = type(self).__name__, y_pred.shape
         count = ops.shape(y_pred)[0]
-        labels = ops.reshape(labels, (count, -1))
-        logits = ops.cast(ops.reshape(y_pred, (count, -1, y_pred.shape[-1])), "float32")
-        if not self.from_logits:
-            p = ops.clip(logits, EPSILON, 1.0 - EPSILON)
-            logits = ops.log(p) - (ops.log(1.0 - p) if logits.shape[-1] == 1 else 0.0)
-        valid = ops.cast(labels != self.ignore_index, "float32")
-        return self.image_loss(ops.where(valid > 0, labels, 0), logits, valid)
+        labels = ops.reshape(squeeze(owner, y_true, tuple(shape)), (count, -1))
+        scores = ops.reshape(y_pred, (count, -1, channels))
+        labels, valid = class_numbers(owner, labels, max(channels, 2), self.ignore_index)
+        logits = outputs.logits(owner, scores, self.from_logits)
+        return self.image_loss(labels, logits, ops.cast(valid, "float32"))
 
     def get_config(self):
         config = {"ignore_index": self.ignore_index, "from_logits": self.from_logits}
@@ -239,11 +240,13 @@ class MaskLoss(keras.losses.Loss):
     def __init__(self, reduction="sum_over_batch_size", name="mask_loss"):
         super().__init__(name=name, reduction=reduction)
 
-    def call(self, y_true, y_pred):
-        truth, classes = ops.unstack(ops.cast(y_true, "int32"), 2, axis=-1)
-        valid = ops.cast((truth != IGNORED) & (classes != IGNORED), "float32")
-        classes = ops.where(classes == IGNORED, 0, classes)[..., None]
-        logits = ops.take_along_axis(ops.cast(y_pred, "float32"), classes, axis=-1)[..., 0]
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        truth, classes = ops.unstack(ops.convert_to_tensor(y_true), 2, axis=-1)
+        truth, inside = class_numbers("MaskLoss", truth, 2)
+        classes, there = class_numbers("MaskLoss", classes, y_pred.shape[-1])
+        valid = ops.cast(inside & there, "float32")
+        logits = ops.cast(y_pred, "float32")
+        logits = ops.take_along_axis(logits, classes[..., None], axis=-1)[..., 0]
         truth = ops.cast(truth == 1, "float32")
         loss = ops.binary_crossentropy(truth, logits, from_logits=True) * valid
         axes = (1, 2, 3)

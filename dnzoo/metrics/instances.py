@@ -44,9 +44,9 @@ class MaskAP:
             crowd: (G,), boolean: regions of many objects, which are neither found nor missed.
 
         Raises:
-            ValueError: when the numbers do not fit together.
+            ValueError: when the numbers do not fit together, or a mask is not 0 or 1.
         """
-        true_masks, masks = np.asarray(true_masks, bool), np.asarray(masks, bool)
+        true_masks, masks = _boolean(true_masks), _boolean(masks)
         true_classes, classes = np.asarray(true_classes, int), np.asarray(classes, int)
         scores = np.asarray(scores, "float64")
         crowd = np.zeros(len(true_masks), bool) if crowd is None else np.asarray(crowd, bool)
@@ -126,6 +126,13 @@ class MaskAP:
             for name in sorted(self.images)
             if self.objects[name]
         }
+
+
+def _boolean(masks: np.ndarray) -> np.ndarray:
+    masks = np.asarray(masks)
+    if masks.dtype != bool and not np.isin(masks, (0, 1)).all():
+        raise ValueError("MaskAP: masks must be boolean, or 0 and 1: cut probabilities at 0.5.")
+    return masks.astype(bool)
 
 
 def _overlaps(masks, truths, crowd):

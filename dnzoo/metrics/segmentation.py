@@ -11,6 +11,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from dnzoo.metrics import outputs
+from dnzoo.metrics.labels import IGNORE, class_numbers, squeeze
+
 WHOLE = 2.0**23  # float32 counts exactly up to twice this
 
 
@@ -45,15 +48,18 @@ class ConfusionMatrix(_Counts):
 
     Args:
         classes: number of classes; 2 for a model with one logit.
-        ignore_index: true label of pixels that do not count.
+        ignore_index: true label of pixels that do not count; None: all count.
         from_logits: True: `y_pred` is (N, H, W, C); the largest logit wins, and one logit alone
-            is class 1 where it exceeds `threshold`. False: `y_pred` holds labels, as `y_true`.
-        threshold: 0 for a logit, 0.5 for a probability.
+            is class 1 where it exceeds `threshold`. False: `y_pred` holds probabilities, of the same
+            shape, or labels, as `y_true`. None: True, but one channel whose values all lie in
+            [0, 1] is refused where they can be seen: a sigmoid's would be all class 1.
+        threshold: None: 0 for a logit, 0.5 for a probability.
 
-    `update_state(y_true, y_pred)`: y_true (N, H, W) or (N, H, W, 1), integers.
+    `update_state(y_true, y_pred)`: y_true (N, H, W) or (N, H, W, 1), class numbers.
 
     Raises:
-        ValueError: when the number of logits is not that of the classes.
+        ValueError: when the number of logits is not that of the classes; for a label, true or
+            predicted, that is no class (see `dnzoo.metrics.labels`).
 
     Example:
         >>> metric = MeanIoU(classes=3, from_logits=False)
@@ -62,13 +68,20 @@ class ConfusionMatrix(_Counts):
         0.5
     """
 
-    def __init__(self, classes, ignore_index=255, from_logits=True, threshold=0.0, name=None, **kw):
-        shape = self._shape(classes)
-        super().__init__(shape, name=name or self.default_name, **kw)
+    def __init__(
+        self,
+        classes: int,
+        ignore_index: int | None = IGNORE,
+        from_logits: bool | None = None,
+        threshold: float | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(self._shape(classes), name=name or self.default_name, **kwargs)
         self.classes = classes
         self.ignore_index = ignore_index
         self.from_logits = from_logits
-        self.threshold = threshold
+        self.threshold = outputs.threshold(from_logits) if threshold is None else threshold
 
     default_name = "confusion_matrix"
 
@@ -76,33 +89,37 @@ class ConfusionMatrix(_Counts):
     def _shape(classes):
         return classes, classes
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        y_true = ops.convert_to_tensor(y_true)
-        labels = ops.reshape(ops.cast(y_true, "int32"), (-1,))
-        predicted = ops.reshape(self._labels(ops.convert_to_tensor(y_pred)), (-1,))
-        inside = (labels >= 0) & (labels < self.classes) & (labels != self.ignore_index)
-        weight = ops.cast(inside, "float32")
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        labels, predicted, counts = self._read(y_true, y_pred)
+        weight = ops.cast(counts, "float32")
         if sample_weight is not None:
-            shape = ops.shape(y_true)
-            sample_weight = ops.convert_to_tensor(sample_weight, "float32")
-            missing = len(shape) - len(sample_weight.shape)
-            sample_weight = ops.reshape(sample_weight, (*ops.shape(sample_weight), *[1] * missing))
-            weight = weight * ops.reshape(ops.broadcast_to(sample_weight, shape), (-1,))
-        cell = ops.where(inside, labels, 0) * self.classes + predicted
-        counts = ops.segment_sum(weight, cell, num_segments=self.classes**2)
-        self._add(ops.reshape(counts, (self.classes, self.classes)))
+            weight = weight * self._weight(sample_weight, labels)
+        cell = ops.reshape(labels * self.classes + predicted, (-1,))
+        added = ops.segment_sum(ops.reshape(weight, (-1,)), cell, num_segments=self.classes**2)
+        self._add(ops.reshape(added, (self.classes, self.classes)))
 
-    def _labels(self, y_pred):
-        if not self.from_logits:
-            return ops.clip(ops.cast(y_pred, "int32"), 0, self.classes - 1)
-        if y_pred.shape[-1] != self.classes and (y_pred.shape[-1], self.classes) != (1, 2):
-            raise ValueError(
-                f"{type(self).__name__}: {self.classes} classes need {self.classes} logits (or 1 "
-                f"for 2 classes); got y_pred of shape {tuple(y_pred.shape)}."
-            )
-        if y_pred.shape[-1] == 1:
-            return ops.cast(y_pred > self.threshold, "int32")
-        return ops.cast(ops.argmax(y_pred, axis=-1), "int32")
+    def _read(self, y_true: Any, y_pred: Any) -> tuple[Any, Any, Any]:
+        """True and predicted class numbers, and whether the pixel counts, each (N, ...)."""
+        owner = type(self).__name__
+        y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
+        predicted = outputs.labels(
+            owner, y_true, y_pred, self.classes, self.from_logits, self.threshold
+        )
+        y_true = squeeze(owner, y_true, tuple(predicted.shape))
+        labels, counts = class_numbers(owner, y_true, self.classes, self.ignore_index)
+        predicted = ops.where(counts, predicted, ops.zeros_like(predicted))
+        predicted, known = class_numbers(owner, predicted, self.classes, None)
+        return labels, predicted, counts & known
+
+    @staticmethod
+    def _weight(sample_weight: Any, labels: Any) -> Any:
+        """Weights of images or of pixels, (N, ...)."""
+        weight = ops.convert_to_tensor(sample_weight, "float32")
+        if len(weight.shape) == len(labels.shape) + 1:
+            weight = weight[..., 0]
+        missing = len(labels.shape) - len(weight.shape)
+        weight = ops.reshape(weight, (*ops.shape(weight), *[1] * missing))
+        return ops.broadcast_to(weight, ops.shape(labels))
 
     def matrix(self):
         """The matrix so far, float32; exact below 2^24, to 6e-8 above."""
@@ -257,25 +274,20 @@ class BoundaryIoU(ConfusionMatrix):
     def _shape(classes):
         return classes, 2
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: None = None) -> None:
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         if sample_weight is not None:
             raise ValueError("BoundaryIoU: weights of pixels have no meaning for contours.")
-        labels = ops.cast(ops.convert_to_tensor(y_true), "int32")
-        y_pred = ops.convert_to_tensor(y_pred)
-        predicted = self._labels(y_pred)
-        channels = self.from_logits or y_pred.shape[-1] == 1
-        sizes = tuple(y_pred.shape[1:-1] if channels else y_pred.shape[1:])
-        if None in sizes:
-            raise ValueError(f"BoundaryIoU: masks need a known height and width; got {sizes}.")
-        labels, predicted = (ops.reshape(mask, (-1, *sizes)) for mask in (labels, predicted))
-        inside = (labels >= 0) & (labels < self.classes) & (labels != self.ignore_index)
-        distance = max(round(self.dilation_ratio * math.hypot(*sizes)), 1)
+        labels, predicted, inside = self._read(y_true, y_pred)
+        shape = tuple(labels.shape[1:])
+        if None in shape:
+            raise ValueError(f"BoundaryIoU: masks need a known height and width; got {shape}.")
+        distance = max(round(self.dilation_ratio * math.hypot(*shape)), 1)
         valid = ops.cast(inside, "float32")[..., None]
         truth, guess = (
             self._boundary(ops.where(inside, mask, -1), valid, distance)
             for mask in (labels, predicted)
         )
-        axes = tuple(range(len(sizes) + 1))
+        axes = tuple(range(len(shape) + 1))
         both = ops.sum(truth * guess, axis=axes)
         either = ops.sum(truth + guess, axis=axes) - both
         self._add(ops.stack([both, either], axis=-1))

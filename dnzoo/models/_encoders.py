@@ -10,6 +10,7 @@ import numpy as np
 
 from dnzoo.layers import Preprocessing
 from dnzoo.models._channels import adapt, cycle
+from dnzoo.models._checks import checked_input_shape, named
 from dnzoo.models._dilation import dilate
 from dnzoo.models.efficientnet_lite import efficientnet_lite0
 
@@ -88,6 +89,7 @@ def build(
     return _from_name(encoder, channels, weights, include_preprocessing, pooled, output_stride)
 
 
+@named
 def features(
     encoder: str | keras.Model = "efficientnet_lite0",
     weights: str | Path | None = None,
@@ -112,6 +114,7 @@ def features(
         >>> [shape[1] for shape in features("mobilenetv2", input_shape=(64, 64, 3)).output_shape]
         [32, 16, 8, 4, 2]
     """
+    input_shape = checked_input_shape(input_shape)
     built = build(encoder, input_shape[-1], weights, output_stride=output_stride)
     image = keras.Input(input_shape, name="image")
     # a list: a saved model's dictionary has text for keys, which sort otherwise

@@ -1,5 +1,7 @@
 """DCGAN: a generator and a discriminator of strided convolutions alone (Radford et al. 2015)."""
 
+from typing import Literal
+
 import keras
 
 from dnzoo.layers import (
@@ -12,12 +14,14 @@ from dnzoo.layers import (
     upsample,
 )
 from dnzoo.layers.geometry import as_tuple
+from dnzoo.models._checks import checked_input_shape, named
 from dnzoo.models._gan import GAN
 
 COARSEST = 4  # rows of the smallest feature map
 SIZES = (16, 32, 64, 128, 256)
 
 
+@named
 def dcgan_generator(
     latent_dim: int = 100,
     filters: int = 64,
@@ -79,6 +83,7 @@ def dcgan_generator(
     return keras.Model(inputs, outputs, name=name)
 
 
+@named
 def dcgan_discriminator(
     input_shape: tuple[int, int, int] = (64, 64, 3),
     filters: int = 64,
@@ -149,6 +154,7 @@ def dcgan_discriminator(
     return keras.Model(inputs, Output("labels", logits=True)(logit), name=name)
 
 
+@named
 def dcgan(
     image_shape: tuple[int, int, int] = (64, 64, 3),
     latent_dim: int = 100,
@@ -160,7 +166,7 @@ def dcgan(
     spectral_normalization: bool = False,
     classes: int | None = None,
     augmentation: tuple[str, ...] = (),
-    loss: str = "bce",
+    loss: Literal["bce", "hinge", "wgan-gp"] = "bce",
     label_smoothing: float = 0.0,
     penalty_weight: float = 10.0,
     average: float = 0.999,
@@ -186,6 +192,7 @@ def dcgan(
         >>> model.generate(2, seed=0).shape
         (2, 16, 16, 1)
     """
+    _levels(image_shape, filters, "image_shape")
     shared = {"classes": classes, "include_preprocessing": include_preprocessing}
     generator = dcgan_generator(
         latent_dim, filters, image_shape, upsampling, normalization=normalization, **shared
@@ -201,18 +208,21 @@ def dcgan(
     return GAN(generator, discriminator, loss, label_smoothing, penalty_weight, average, name=name)
 
 
-def _levels(shape, filters, argument):
+def _levels(
+    shape: tuple[int, int, int], filters: int, argument: str
+) -> tuple[tuple[int, ...], list[int]]:
     """Rows and columns of the coarsest feature map, and the channels of each level, finest first."""
     filters = as_tuple(filters, 1, "filters", 1)[0]
-    if len(shape) != 3 or None in shape or min(shape[:2]) not in SIZES:
+    shape = checked_input_shape(shape, known=True, argument=argument)
+    if min(shape[:2]) not in SIZES:
         raise ValueError(
             f"{argument} must be (height, width, channels), the shorter side one of "
-            f"{', '.join(map(str, SIZES))}; got {tuple(shape)}."
+            f"{', '.join(map(str, SIZES))}; got {shape}."
         )
     levels = (min(shape[:2]) // COARSEST).bit_length() - 1
     if any(size % 2**levels for size in shape[:2]):
         raise ValueError(
-            f"{argument}: the longer side must be a multiple of {2**levels}; got {tuple(shape)}."
+            f"{argument}: the longer side must be a multiple of {2**levels}; got {shape}."
         )
     return tuple(size // 2**levels for size in shape[:2]), [filters * 2**i for i in range(levels)]
 

@@ -3,12 +3,14 @@
 import keras
 
 from dnzoo.layers import Output, Preprocessing, upsample
-from dnzoo.layers.geometry import as_tuple
-from dnzoo.models.espcn import check
+from dnzoo.layers.geometry import as_tuple, one_of
+from dnzoo.models._checks import checked_input_shape, named
+from dnzoo.models.espcn import SCALES
 
 MEAN = (0.4488, 0.4371, 0.4040)  # of DIV2K's training pictures, as the authors subtract it
 
 
+@named
 def edsr(
     input_shape: tuple[int | None, int | None, int] = (None, None, 3),
     scale: int = 2,
@@ -49,7 +51,8 @@ def edsr(
         >>> edsr().count_params()
         1369859
     """
-    check(input_shape, scale)
+    input_shape = checked_input_shape(input_shape)
+    one_of(scale, SCALES, "scale")
     filters = as_tuple(filters, 1, "filters", 1)[0]
     blocks = as_tuple(blocks, 1, "blocks", 1)[0]
     channels = input_shape[-1]

@@ -3,6 +3,7 @@
 import keras
 
 from dnzoo.layers import BatchNormalization, Output, Preprocessing
+from dnzoo.models._checks import checked_input_shape, named
 from dnzoo.storage import pretrained
 
 PRETRAINED = "efficientnet_lite0_imagenet"
@@ -19,6 +20,7 @@ STAGES = (
 STEM, TOP = 32, 1280
 
 
+@named
 def efficientnet_lite0(
     include_top: bool = True,
     weights: str | None = None,
@@ -48,6 +50,7 @@ def efficientnet_lite0(
         >>> efficientnet_lite0(include_top=False).output_shape
         (None, 7, 7, 1280)
     """
+    input_shape = checked_input_shape(input_shape)
     image = x = keras.Input(input_shape, name="image")
     if include_preprocessing:
         x = Preprocessing(1 / 128, -127 / 128, name="preprocessing")(x)

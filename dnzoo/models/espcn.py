@@ -3,11 +3,13 @@
 import keras
 
 from dnzoo.layers import Output, Preprocessing, SubpixelConv2D
-from dnzoo.layers.geometry import as_tuple
+from dnzoo.layers.geometry import as_tuple, one_of
+from dnzoo.models._checks import checked_input_shape, named
 
 SCALES = (2, 3, 4)
 
 
+@named
 def espcn(
     input_shape: tuple[int | None, int | None, int] = (None, None, 1),
     scale: int = 3,
@@ -42,7 +44,8 @@ def espcn(
         >>> espcn(scale=3).count_params()
         22729
     """
-    check(input_shape, scale)
+    input_shape = checked_input_shape(input_shape)
+    one_of(scale, SCALES, "scale")
     widths = as_tuple(filters, 2, "filters", 1)
     image = x = keras.Input(input_shape, name="image")
     if include_preprocessing:
@@ -58,13 +61,3 @@ def espcn(
     pixels = [0, 255] if include_preprocessing else None
     outputs = Output("image", scale=scale, range=pixels)(x)
     return keras.Model(image, outputs, name=name)
-
-
-def check(input_shape, scale):
-    """Raise ValueError for what no network for super-resolution here can be."""
-    if len(input_shape) != 3 or not input_shape[-1]:
-        raise ValueError(f"input_shape must be (height, width, channels); got {input_shape!r}.")
-    if scale not in SCALES:
-        raise ValueError(
-            f"scale must be one of {', '.join(map(str, SCALES))}; got scale={scale!r}."
-        )

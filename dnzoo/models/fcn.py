@@ -2,19 +2,22 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Literal
 
 import keras
 
 from dnzoo.layers import Bilinear, Conv2DTranspose, MatchSize, Output
 from dnzoo.layers.blocks import seeded_dropout
-from dnzoo.layers.geometry import as_tuple
+from dnzoo.layers.geometry import as_tuple, one_of
 from dnzoo.models import _encoders
+from dnzoo.models._checks import checked_input_shape, named
 from dnzoo.models._heads import is_linear
 
 COARSEST = 32
 PAD = 99  # around the image, for "valid"; the first convolution's own row makes it the paper's 100
 
 
+@named
 def fcn8s(
     input_shape: tuple[int | None, int | None, int] = (512, 512, 3),
     classes: int = 21,
@@ -24,7 +27,7 @@ def fcn8s(
     fc_filters: int = 4096,
     fc_kernel_size: int = 7,
     dropout: float = 0.5,
-    padding: str = "same",
+    padding: Literal["same", "valid"] = "same",
     include_preprocessing: bool | None = None,
     activation: str | Callable | None = None,
     name: str = "fcn8s",
@@ -84,7 +87,12 @@ def fcn8s(
     )
 
 
-def fcn16s(input_shape=(512, 512, 3), classes: int = 21, **kwargs) -> keras.Model:
+@named
+def fcn16s(
+    input_shape: tuple[int | None, int | None, int] = (512, 512, 3),
+    classes: int = 21,
+    **kwargs: Any,
+) -> keras.Model:
     """FCN-16s: scores at strides 32 and 16; arguments as for `fcn8s`.
 
     Example:
@@ -94,7 +102,12 @@ def fcn16s(input_shape=(512, 512, 3), classes: int = 21, **kwargs) -> keras.Mode
     return _fcn(input_shape, classes, 16, **{"name": "fcn16s", **kwargs})
 
 
-def fcn32s(input_shape=(512, 512, 3), classes: int = 21, **kwargs) -> keras.Model:
+@named
+def fcn32s(
+    input_shape: tuple[int | None, int | None, int] = (512, 512, 3),
+    classes: int = 21,
+    **kwargs: Any,
+) -> keras.Model:
     """FCN-32s: scores at stride 32 alone; arguments as for `fcn8s`.
 
     Example:
@@ -121,10 +134,8 @@ def _fcn(
     classes = as_tuple(classes, 1, "classes", 1)[0]
     fc_filters = as_tuple(fc_filters, 1, "fc_filters", 1)[0]
     fc_kernel_size = as_tuple(fc_kernel_size, 1, "fc_kernel_size", 1)[0]
-    if len(input_shape) != 3 or not input_shape[-1]:
-        raise ValueError(f"input_shape must be (height, width, channels); got {input_shape!r}.")
-    if padding not in ("same", "valid"):
-        raise ValueError(f'padding must be "same" or "valid"; got padding={padding!r}.')
+    input_shape = checked_input_shape(input_shape)
+    one_of(padding, ("same", "valid"), "padding")
     if padding == "valid" and fc_kernel_size not in (5, 7):
         raise ValueError(
             f'fc_kernel_size must be 5 or 7 with padding="valid"; got {fc_kernel_size}.'
@@ -134,9 +145,7 @@ def _fcn(
     )
     needed = [stride for stride in (8, 16, COARSEST) if stride >= finest]
     if not {*needed} <= {*look.strides}:
-        raise ValueError(
-            f"{name} needs features at strides {needed}; the encoder has {look.strides}."
-        )
+        raise ValueError(f"needs features at strides {needed}; the encoder has {look.strides}.")
 
     image = keras.Input(input_shape, name="image")
     x = look.preprocessed(image)

@@ -3,10 +3,12 @@
 import keras
 
 from dnzoo.layers import Conv2DTranspose, Output, Preprocessing
-from dnzoo.layers.geometry import as_tuple
-from dnzoo.models.espcn import check
+from dnzoo.layers.geometry import as_tuple, one_of
+from dnzoo.models._checks import checked_input_shape, named
+from dnzoo.models.espcn import SCALES
 
 
+@named
 def fsrcnn(
     input_shape: tuple[int | None, int | None, int] = (None, None, 1),
     scale: int = 3,
@@ -45,7 +47,8 @@ def fsrcnn(
         >>> fsrcnn().count_params()
         12809
     """
-    check(input_shape, scale)
+    input_shape = checked_input_shape(input_shape)
+    one_of(scale, SCALES, "scale")
     filters = as_tuple(filters, 1, "filters", 1)[0]
     shrunk = as_tuple(shrunk, 1, "shrunk", 1)[0]
     mappings = as_tuple(mappings, 1, "mappings", 1)[0]

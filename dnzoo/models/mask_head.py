@@ -7,11 +7,13 @@ import keras
 from dnzoo.layers import MatchSize, Output, PerRoI, Resize2D, RoIAlign, upsample
 from dnzoo.layers.geometry import as_tuple
 from dnzoo.models import _encoders
+from dnzoo.models._checks import checked_input_shape, named
 from dnzoo.models._heads import is_linear
 
 ROI = 14  # rows of a region that the head reads; it puts out twice as many
 
 
+@named
 def mask_head(
     input_shape: tuple[int | None, int | None, int] = (14, 14, 256),
     classes: int = 80,
@@ -51,8 +53,7 @@ def mask_head(
     classes = as_tuple(classes, 1, "classes", 1)[0]
     filters = as_tuple(filters, 1, "filters", 1)[0]
     convolutions = as_tuple(convolutions, 1, "convolutions")[0]
-    if len(input_shape) != 3 or not input_shape[-1]:
-        raise ValueError(f"input_shape must be (height, width, channels); got {input_shape!r}.")
+    input_shape = checked_input_shape(input_shape)
     features = x = keras.Input(input_shape, name="features")
     for number in range(1, convolutions + 1):
         x = keras.layers.Conv2D(
@@ -72,6 +73,7 @@ def mask_head(
     return keras.Model(features, outputs, name=name)
 
 
+@named
 def mask_branch(
     input_shape: tuple[int | None, int | None, int] = (None, None, 3),
     classes: int = 80,
@@ -116,8 +118,7 @@ def mask_branch(
         (None, None, 28, 28, 3)
     """
     filters = as_tuple(filters, 1, "filters", 1)[0]
-    if len(input_shape) != 3 or not input_shape[-1]:
-        raise ValueError(f"input_shape must be (height, width, channels); got {input_shape!r}.")
+    input_shape = checked_input_shape(input_shape)
     look = _encoders.build(encoder, input_shape[-1], encoder_weights, include_preprocessing)
     if stride not in look.strides:
         raise ValueError(

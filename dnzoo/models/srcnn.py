@@ -5,10 +5,12 @@ from collections.abc import Sequence
 import keras
 
 from dnzoo.layers import Output, Preprocessing, Resize2D
-from dnzoo.layers.geometry import as_tuple
-from dnzoo.models.espcn import check
+from dnzoo.layers.geometry import as_tuple, one_of
+from dnzoo.models._checks import checked_input_shape, named
+from dnzoo.models.espcn import SCALES
 
 
+@named
 def srcnn(
     input_shape: tuple[int | None, int | None, int] = (None, None, 1),
     scale: int = 3,
@@ -46,7 +48,8 @@ def srcnn(
         >>> srcnn().count_params(), srcnn(kernel_sizes=(9, 5, 5)).count_params()
         (8129, 57281)
     """
-    check(input_shape, scale)
+    input_shape = checked_input_shape(input_shape)
+    one_of(scale, SCALES, "scale")
     widths = as_tuple(tuple(filters), 2, "filters", 1)
     kernels = as_tuple(tuple(kernel_sizes), 3, "kernel_sizes", 1)
     image = x = keras.Input(input_shape, name="image")

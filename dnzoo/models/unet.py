@@ -10,10 +10,11 @@ from dnzoo.layers import ConvBlock, MatchSize, Output, Preprocessing, SkipFusion
 from dnzoo.layers.base import CONVOLUTIONS, Shape, Tensor
 from dnzoo.layers.blocks import seeded_dropout
 from dnzoo.layers.fusion import SKIPS, Skip
-from dnzoo.layers.geometry import as_tuple
+from dnzoo.layers.geometry import as_tuple, one_of
 from dnzoo.layers.normalization import Normalization
 from dnzoo.layers.upsampling import Upsampling
 from dnzoo.models import _encoders
+from dnzoo.models._checks import checked_input_shape, named
 from dnzoo.models._heads import is_linear
 
 POOLINGS = {
@@ -23,6 +24,7 @@ POOLINGS = {
 }
 
 
+@named
 def unet(
     input_shape: Shape = (256, 256, 3),
     classes: int = 2,
@@ -96,14 +98,10 @@ def unet(
     classes = as_tuple(classes, 1, "classes", 1)[0]
     filters = tuple(filters) if isinstance(filters, Sequence) else (filters,)
     filters = as_tuple(filters, len(filters), "filters", 1)
+    input_shape = checked_input_shape(input_shape, rank=(1, 2, 3))
     rank = len(input_shape) - 1
-    if rank not in POOLINGS or not input_shape[-1]:
-        raise ValueError(
-            "unet: input_shape must be (height, width, channels), (depth, height, width, channels) "
-            f"or (length, channels); got {input_shape!r}."
-        )
-    if skip not in SKIPS:
-        raise ValueError(f"skip must be one of {', '.join(SKIPS)}; got skip={skip!r}.")
+    one_of(skip, SKIPS, "skip")
+    one_of(padding, ("same", "valid"), "padding")
     block = {"padding": padding, "normalization": normalization, "residual": residual}
 
     image = keras.Input(input_shape, name="image")
@@ -120,7 +118,7 @@ def unet(
     else:
         if rank != 2:
             raise ValueError(
-                "unet: encoder= is for images, (height, width, channels); volumes and signals take "
+                "encoder= is for images, (height, width, channels); volumes and signals take "
                 f"encoder=None. Got input_shape={input_shape!r}."
             )
         if padding != "same":
@@ -198,7 +196,7 @@ def _check_sizes(input_shape: Shape, filters: Sequence[int], padding: str) -> No
         if size is not None and not _fits(size, len(filters)):
             near = [n for d in range(2**12) for n in (size - d, size + d) if _fits(n, len(filters))]
             raise ValueError(
-                f'unet: padding="valid" with {len(filters)} levels can\'t take {size} rows; the '
+                f'padding="valid" with {len(filters)} levels can\'t take {size} rows; the '
                 f"nearest that works is {near[0]}."
             )
 

@@ -1,20 +1,23 @@
 """Variational autoencoder: a picture as a few normal numbers, and back (Kingma and Welling 2013)."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import keras
 import numpy as np
 from keras import ops
 
 from dnzoo.layers import Preprocessing, upsample
-from dnzoo.layers.geometry import as_tuple
+from dnzoo.layers.geometry import as_tuple, one_of
 from dnzoo.losses import kl_divergence
+from dnzoo.models._checks import checked_input_shape, named
 
 LIKELIHOODS = ("bernoulli", "gaussian")
 LOG_2PI = float(np.log(2 * np.pi))
 ACTIVE = 0.01  # nats of KL that a latent unit must carry on average to count as active
 
 
+@named
 def vae(
     input_shape: tuple[int, int, int] = (28, 28, 1),
     latent_dim: int = 20,
@@ -22,7 +25,7 @@ def vae(
     filters: Sequence[int] = (32, 64),
     hidden: int | None = 256,
     beta: float = 1.0,
-    likelihood: str = "bernoulli",
+    likelihood: Literal["bernoulli", "gaussian"] = "bernoulli",
     upsampling: str = "transposed",
     include_preprocessing: bool = False,
     name: str = "vae",
@@ -54,8 +57,7 @@ def vae(
         >>> vae(filters=(), hidden=500).count_params()
         815824
     """
-    if len(input_shape) != 3 or None in input_shape:
-        raise ValueError(f"input_shape must be (height, width, channels); got {input_shape!r}.")
+    input_shape = checked_input_shape(input_shape, known=True)
     latent_dim = as_tuple(latent_dim, 1, "latent_dim", 1)[0]
     filters = as_tuple(tuple(filters), len(filters), "filters", 1)
     encoder, deepest = _encoder(input_shape, latent_dim, filters, hidden, include_preprocessing)
@@ -131,10 +133,7 @@ class VAE(keras.Model):
 
     def __init__(self, encoder, decoder, beta=1.0, likelihood="bernoulli", max_value=1.0, **kwargs):
         super().__init__(**kwargs)
-        if likelihood not in LIKELIHOODS:
-            raise ValueError(
-                f"likelihood must be one of {', '.join(LIKELIHOODS)}; got likelihood={likelihood!r}."
-            )
+        one_of(likelihood, LIKELIHOODS, "likelihood")
         if beta < 0:
             raise ValueError(f"beta must be at least 0; got beta={beta}.")
         self.encoder, self.decoder = encoder, decoder

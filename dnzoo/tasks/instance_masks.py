@@ -6,7 +6,6 @@ import numpy as np
 from dnzoo import inference, losses
 from dnzoo.data.arrays import IGNORE
 from dnzoo.data.augmentation import augment
-from dnzoo.data.segmentation import palette
 from dnzoo.imaging import drawing
 from dnzoo.metrics import MaskAP
 from dnzoo.tasks.base import Task
@@ -33,7 +32,10 @@ class InstanceMasks(Task):
         super().__init__(data, config, self._augmented, self._prepared)
         self.loss = losses.MaskLoss()
         count = len(data.class_names)
-        self.published = {"class_names": data.class_names, "palette": palette(count + 1)[1:]}
+        self.published = {
+            "class_names": data.class_names,
+            "palette": drawing.palette(count + 1)[1:],
+        }
 
     def _augmented(self, images, instances, boxes, labels, rng):
         images, instances = augment(images, instances, rng)
@@ -88,8 +90,6 @@ class InstanceMasks(Task):
 
     def pictures(self, model, count=9):
         """Held-out images, the true masks and the found ones, as a Pillow image."""
-        from PIL import Image
-
         rng = np.random.default_rng(self.config.seed)
         arrays = [np.asarray(array[:count]) for array in self.test.arrays]
         (images, boxes), truth = self._prepared(*arrays, rng)
@@ -104,11 +104,8 @@ class InstanceMasks(Task):
             colours = np.array(self.published["palette"])[labels[there]]
             pair = [drawing.tint(image, masks, colours) for masks in (true, pasted)]
             tile = [image.astype("uint8"), pair[0], drawing.outline(pair[1], boxes[i, there])]
-            tiles.append(np.pad(np.concatenate(tile, 1), ((2, 2), (2, 2), (0, 0))))
-        while len(tiles) % 3:
-            tiles.append(np.zeros_like(tiles[0]))
-        rows = [np.concatenate(tiles[i : i + 3], 1) for i in range(0, len(tiles), 3)]
-        return Image.fromarray(np.concatenate(rows))
+            tiles.append(np.concatenate(tile, 1))
+        return drawing.grid(tiles, columns=3, background=0)
 
 
 def _visible(instances, labels):

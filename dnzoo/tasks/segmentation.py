@@ -6,6 +6,9 @@ import numpy as np
 from dnzoo import inference, losses, metrics
 from dnzoo.data.arrays import IGNORE
 from dnzoo.data.augmentation import augment
+from dnzoo.imaging import drawing
+from dnzoo.metrics import outputs
+from dnzoo.models import _heads
 from dnzoo.tasks.base import Task
 
 
@@ -37,7 +40,9 @@ class Segmentation(Task):
     def metrics(self):
         """Metrics to follow while training."""
         classes = len(self.data.class_names)
-        return [metrics.MeanIoU(classes), metrics.PixelAccuracy(classes)]
+        return [
+            metric(classes, from_logits=True) for metric in (metrics.MeanIoU, metrics.PixelAccuracy)
+        ]
 
     def evaluate(self, model):
         """Numbers on the test split: see `dnzoo.metrics.scores` and `dnzoo.metrics.BoundaryIoU`."""
@@ -46,8 +51,8 @@ class Segmentation(Task):
                 f"{model.name} puts out {model.output_shape[-1]} classes, {self.data.name} has "
                 f"{len(self.data.class_names)}: {', '.join(self.data.class_names)}."
             )
-        confusion = metrics.ConfusionMatrix(len(self.data.class_names))
-        boundary = metrics.BoundaryIoU(len(self.data.class_names))
+        says = {"classes": len(self.data.class_names), "from_logits": _heads.has_logits(model)}
+        confusion, boundary = metrics.ConfusionMatrix(**says), metrics.BoundaryIoU(**says)
         for step in range(self.test.steps):
             images, masks = self.test.batch(step)
             logits = model.predict_on_batch(images)
@@ -59,21 +64,16 @@ class Segmentation(Task):
 
     def pictures(self, model, count=12):
         """Held-out images, the truth and what the model says, side by side, as a Pillow image."""
-        from PIL import Image
-
         images, truths = (array[:count] for array in self.test.arrays)
+        scores = model.predict_on_batch(np.asarray(images, "float32"))
         predicted = inference.classes(
-            keras.ops.convert_to_numpy(model.predict_on_batch(np.asarray(images, "float32")))
+            keras.ops.convert_to_numpy(scores), outputs.threshold(_heads.has_logits(model))
         )
         palette = np.array([*self.data.palette, *[(96, 96, 96)] * 256], "uint8")[:256]
         tiles = [
             np.concatenate([image, palette[truth], palette[guess]], axis=1)
             for image, truth, guess in zip(images, truths, predicted)
         ]
-        edged = [np.pad(tile, ((2, 2), (2, 2), (0, 0)), constant_values=255) for tile in tiles]
-        while len(edged) % 3:
-            edged.append(np.full_like(edged[0], 255))
-        rows = [np.concatenate(edged[i : i + 3], axis=1) for i in range(0, len(edged), 3)]
-        return Image.fromarray(np.concatenate(rows))
+        return drawing.grid(tiles, columns=3)
 
     caption = "Held-out images, each with the truth and the prediction beside it."

@@ -4,6 +4,7 @@ import numpy as np
 
 from dnzoo import inference, metrics
 from dnzoo.data.photographs import resize
+from dnzoo.imaging import drawing
 from dnzoo.losses import Charbonnier, StructuralSimilarity, Sum
 from dnzoo.metrics import similarity
 from dnzoo.tasks.base import Task
@@ -85,8 +86,6 @@ class SuperResolution(Task):
 
     def pictures(self, model, count=6, size=144):
         """Details of held-out photographs: bicubic, the model and the truth, as a Pillow image."""
-        from PIL import Image
-
         rows = []
         for large in list(self.photographs.values())[:count]:
             small = resize(large, 1 / self.scale)
@@ -94,11 +93,7 @@ class SuperResolution(Task):
             tiles = [resize(small, self.scale), inference.upscale(model, small), large]
             tiles = [tile[top : top + size, left : left + size] for tile in tiles]
             rows.append(np.concatenate(tiles, axis=1))
-        edged = [np.pad(row, ((2, 2), (2, 2), (0, 0)), constant_values=255) for row in rows]
-        if len(edged) % 2:
-            edged.append(np.full_like(edged[0], 255))
-        pairs = [np.concatenate(edged[i : i + 2], axis=1) for i in range(0, len(edged), 2)]
-        return Image.fromarray(np.concatenate(pairs))
+        return drawing.grid(rows, columns=2)
 
 
 def compare(enlarge, photographs, scale):

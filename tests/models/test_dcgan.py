@@ -221,12 +221,15 @@ def test_mixed_precision():
     [
         (lambda: dcgan_generator(output_shape=(48, 48, 3)), "shorter side one of 16, 32, 64"),
         (lambda: dcgan_generator(output_shape=(32, 44, 3)), "longer side must be a multiple of 8"),
-        (lambda: dcgan_discriminator((None, 32, 3)), "input_shape must be"),
+        (lambda: dcgan_discriminator((None, 32, 3)), "^dcgan_discriminator: input_shape must be"),
         (lambda: dcgan_generator(filters=0), "filters must be"),
-        (lambda: dcgan_generator(latent_dim=0), "latent_dim must be"),
-        (lambda: dcgan(**SMALL, loss="mse"), "loss must be one of bce, hinge, wgan-gp"),
+        (lambda: dcgan_generator(latent_dim=0), "^dcgan_generator: latent_dim must be"),
+        (
+            lambda: dcgan(**SMALL, loss="mse"),
+            "^dcgan: loss must be one of 'bce', 'hinge', 'wgan-gp'",
+        ),
         (lambda: dcgan(**SMALL, loss="hinge", label_smoothing=0.1), "label_smoothing is for"),
-        (lambda: dcgan(**SMALL, average=1.0), "average must be"),
+        (lambda: dcgan(**SMALL, average=1.0), "^dcgan: average must be"),
         (lambda: dcgan(**SMALL, augmentation=("blur",)), "policies must be"),
     ],
 )

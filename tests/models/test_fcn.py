@@ -137,7 +137,7 @@ def test_any_size(size, padding):
     ],
 )
 def test_illegal_arguments(kwargs, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=rf"^fcn8s: .*{message}"):
         fcn8s(**{"input_shape": (64, 64, 3), "encoder": small_encoder(), **kwargs})
 
 

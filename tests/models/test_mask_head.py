@@ -102,15 +102,15 @@ def test_paste_masks_equals_pytorch():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: mask_head(classes=0), "classes must be"),
-        (lambda: mask_head((14, 14)), "input_shape must be"),
+        (lambda: mask_head(classes=0), "^mask_head: classes must be"),
+        (lambda: mask_head((14, 14)), "^mask_head: input_shape must be"),
         (lambda: mask_head(filters=-1), "filters must be"),
         (lambda: mask_head(convolutions=-1), "convolutions must be"),
         (
             lambda: mask_branch(encoder=small_encoder(), stride=4),
-            r"stride must be one of the encoder's, \[2, 8\]",
+            r"^mask_branch: stride must be one of the encoder's, \[2, 8\]",
         ),
-        (lambda: mask_branch((8, 8), encoder=small_encoder()), "input_shape must be"),
+        (lambda: mask_branch((8, 8), encoder=small_encoder()), "^mask_branch: input_shape must be"),
     ],
 )
 def test_illegal_arguments(call, message):

@@ -65,10 +65,10 @@ def test_the_net_for_4_starts_from_that_for_2():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: espcn(scale=5), "scale must be one of 2, 3, 4; got scale=5"),
+        (lambda: espcn(scale=5), "^espcn: scale must be one of 2, 3, 4; got scale=5"),
         (lambda: edsr(scale=1), "scale must be"),
-        (lambda: edsr((8, 8)), "input_shape must be"),
-        (lambda: edsr(blocks=0), "blocks must be"),
+        (lambda: edsr((8, 8)), "^edsr: input_shape must be"),
+        (lambda: edsr(blocks=0), "^edsr: blocks must be"),
         (lambda: edsr(filters=0), "filters must be"),
         (lambda: espcn(filters=(4, 0)), "filters must be"),
         (lambda: edsr(upsampling="cubic"), "upsampling must be"),

@@ -216,7 +216,7 @@ def test_preprocessing():
     ],
 )
 def test_illegal_arguments(kwargs, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=rf"^unet: .*{message}"):
         unet(**{"input_shape": (32, 32, 3), **kwargs})
 
 

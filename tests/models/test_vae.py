@@ -170,11 +170,11 @@ def test_mixed_precision():
         ({"input_shape": (None, 8, 1)}, "input_shape must be"),
         ({"latent_dim": 0}, "latent_dim must be"),
         ({"filters": (4, -1)}, "filters must be"),
-        ({"likelihood": "poisson"}, "likelihood must be one of bernoulli, gaussian"),
+        ({"likelihood": "poisson"}, "likelihood must be one of 'bernoulli', 'gaussian'"),
         ({"beta": -1}, "beta must be at least 0"),
         ({"upsampling": "cubic"}, "upsampling must be"),
     ],
 )
 def test_illegal_arguments(kwargs, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=rf"^vae: .*{message}"):
         functools.partial(vae, **SMALL)(**kwargs)
