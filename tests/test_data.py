@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dnzoo.data import Batches, Evaluation, garments, segmentation
-from dnzoo.data.augmentation import augment
+from dnzoo.data import Batches, Evaluation, garments, segmentation, targets
+from dnzoo.data.augmentation import Augmentation
 from tests.conftest import child
 
 
@@ -169,6 +169,7 @@ def test_no_network_is_said_within_seconds(tmp_path):
 
 def test_batches_are_a_function_of_seed_and_step(small_scenes):
     def make(seed=0):
+        augment = Augmentation(small_scenes.targets)
         return Batches(*small_scenes.splits["train"], batch_size=5, seed=seed, augment=augment)
 
     a, b = make(), make()
@@ -211,7 +212,7 @@ def test_augmentation_moves_image_and_mask_alike():
     coarse = rng.integers(0, 2, (8, 4, 4)).repeat(16, 1).repeat(16, 2).astype("uint8")
     masks = coarse * 7
     images = np.repeat(coarse[..., None] * 200, 3, axis=-1).astype("uint8")
-    moved, moved_masks = augment(images, masks, rng)
+    moved, moved_masks = Augmentation((targets.Image(), targets.ClassMask()))(images, masks, rng)
     assert set(np.unique(moved_masks)) <= {0, 7}
     assert not np.array_equal(moved_masks, masks)
     for image, mask in zip(moved.mean(-1), moved_masks):

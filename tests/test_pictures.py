@@ -163,8 +163,6 @@ def test_coco_panoptic_codes():
     _, masks, labels = instances._panoptic(example)
     assert list(labels) == [3, 79]
     assert masks[0][0].all() and masks[0].sum() == 4 and masks[1][1].all()
-    image, fitted = instances._square(np.zeros((20, 40, 3), "uint8"), [np.ones((20, 40), bool)], 8)
-    assert image.shape == (8, 8, 3) and fitted[0].sum() == 4 * 8
 
 
 @pytest.mark.parametrize(("name", "counts"), [("mnist", (22, 2, 8)), ("celeb_a", (24, 8, 8))])
@@ -203,8 +201,8 @@ def test_tfds_names(name, counts, tmp_path, monkeypatch):
             label = {"label": i % 10} if name == "mnist" else {}
             yield {"image": np.full(shape, i, "uint8"), **label}
 
-    monkeypatch.setattr(pictures.prepare, "reachable", lambda *args: Builder)
-    monkeypatch.setattr(pictures.prepare, "examples", examples)
+    monkeypatch.setattr(pictures.tfds_offline, "reachable", lambda *args: Builder)
+    monkeypatch.setattr(pictures.tfds_offline, "examples", examples)
     data = pictures.load(name, tmp_path, size=32)
     assert data.shape == (32, 32, shape[-1])
     assert tuple(len(data.splits[s][0]) for s in ("train", "validation", "test")) == counts

@@ -1,51 +1,64 @@
-"""Augmentation of images and masks together, in numpy: the same on every backend."""
+"""Augmentation of all arrays of an example together, in numpy: the same on every backend."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
+from dnzoo.data.targets import Target
+from dnzoo.data.views import Axis, View
 
-def augment(images, masks, rng):
+ZOOM = 1.5  # at most
+
+
+class Augmentation:
     """Flip, zoom in by up to 1.5, and change brightness, contrast and tint, image by image.
 
     Args:
-        images: (n, H, W, C) uint8; masks: (n, H, W) uint8; rng: `numpy.random.Generator`.
+        targets: what the arrays are, one for each; the first is an image.
 
-    Returns:
-        float32 images, 0 to 255, and uint8 masks, moved alike; masks only by index.
+    Calling it with arrays (n, ...) and a `numpy.random.Generator` gives the arrays of what is seen:
+    images as float32, 0 to 255, the others in their own dtype.
+
+    Example:
+        >>> from dnzoo.data.targets import ClassMask, Image
+        >>> images, masks = np.zeros((2, 8, 8, 3), "uint8"), np.zeros((2, 8, 8), "uint8")
+        >>> Augmentation([Image(), ClassMask()])(images, masks, np.random.default_rng(0))[1].shape
+        (2, 8, 8)
     """
-    count, height, width = masks.shape
-    zoom = rng.uniform(1, 1.5, count)
-    flip = rng.random(count) < 0.5
-    shift = rng.random((2, count))
-    gain = rng.uniform(0.8, 1.2, (count, 1, 1, images.shape[-1])) * rng.uniform(
-        0.8, 1.2, (count, 1, 1, 1)
-    )
-    lift = rng.uniform(-20, 20, (count, 1, 1, 1))
-    moved = np.empty(images.shape, "float32")
-    moved_masks = np.empty_like(masks)
-    for i in range(count):  # one image stays in the cache; the whole batch at once is slower
-        rows = _window(height, zoom[i], shift[0, i])
-        columns = _window(width, zoom[i], shift[1, i])
-        columns = columns[::-1] if flip[i] else columns
-        moved[i] = _interpolate(images[i], rows, columns)
-        nearest = [np.floor(where + 0.5).astype(int) for where in (rows, columns)]
-        moved_masks[i] = masks[i][np.ix_(*nearest)]
-    np.clip(moved * gain.astype("float32") + lift.astype("float32"), 0, 255, out=moved)
-    return moved, moved_masks
+
+    def __init__(self, targets: Sequence[Target]):
+        self.targets = targets
+
+    def __call__(self, *arrays_and_rng) -> tuple[np.ndarray, ...]:
+        *arrays, rng = arrays_and_rng
+        count, height, width, channels = arrays[0].shape
+        zoom = rng.uniform(1, ZOOM, count)
+        flip = rng.random(count) < 0.5
+        shift = rng.random((2, count))
+        gain = rng.uniform(0.8, 1.2, (count, 1, 1, channels)) * rng.uniform(
+            0.8, 1.2, (count, 1, 1, 1)
+        )
+        lift = rng.uniform(-20, 20, (count, 1, 1, 1))
+        views = [
+            View(
+                Axis(height, zoom[i], shift[0, i] * (height - height / zoom[i])),
+                Axis(width, zoom[i], shift[1, i] * (width - width / zoom[i]), bool(flip[i])),
+                nearer=True,
+            )
+            for i in range(count)
+        ]
+        return tuple(
+            _light(target, _seen(target, array, views), gain, lift)
+            for target, array in zip(self.targets, arrays, strict=True)
+        )
 
 
-def _window(size, zoom, shift):
-    """Where the rows of a zoomed window lie in the image: half-pixel centres, inside [0, size)."""
-    where = (np.arange(size) + 0.5) / zoom - 0.5 + shift * (size - size / zoom)
-    return np.clip(where, 0, size - 1)
+def _seen(target: Target, array: np.ndarray, views: Sequence[View]) -> np.ndarray:
+    # one example stays in the cache; the whole batch at once is slower
+    return np.stack([target.seen(example, view) for example, view in zip(array, views)])
 
 
-def _interpolate(image, rows, columns):
-    """Bilinear, one axis after the other."""
-    for axis, where in enumerate((rows, columns)):
-        low = np.floor(where).astype(int)
-        high = np.minimum(low + 1, image.shape[axis] - 1)
-        weight = (where - low).astype("float32")
-        weight = weight[:, None, None] if axis == 0 else weight[None, :, None]
-        a, b = np.take(image, low, axis).astype("float32"), np.take(image, high, axis)
-        image = a + (b - a) * weight
-    return image
+def _light(target: Target, array: np.ndarray, gain: np.ndarray, lift: np.ndarray) -> np.ndarray:
+    if not target.lit:
+        return array
+    return np.clip(array * gain.astype("float32") + lift.astype("float32"), 0, 255, out=array)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dnzoo.data.arrays import IGNORE, fitted
+from dnzoo.data.arrays import IGNORE
+from dnzoo.data.base import fitted
 
 SPLITS = ("train", "validation", "test")
 IMAGE_TYPES = (".png", ".jpg", ".jpeg")
@@ -13,7 +14,7 @@ MASK_TYPES = (".png",)
 
 
 def load(folder, data_dir, size, seed):
-    """The arrays of a folder: (name, detail, class names, {split: (images, masks)}).
+    """The arrays of a folder: (name, detail, {split: (images, masks)}, class names).
 
     See `dnzoo.data.segmentation.load` for what a folder holds and what is raised.
     """
@@ -27,7 +28,7 @@ def load(folder, data_dir, size, seed):
     name, detail = folder.resolve().name, f"{size}px-{state.hexdigest()[:12]}"
     sources = {split: (len(found), map(_read_pair, found)) for split, found in pairs.items()}
     splits = fitted(f"{name}-{detail}", sources, data_dir, size)
-    return name, detail, _class_names(folder, splits), splits
+    return name, detail, splits, _class_names(folder, splits)
 
 
 def _split(folder, seed):

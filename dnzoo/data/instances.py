@@ -11,7 +11,9 @@ import numpy as np
 
 from dnzoo.data import tfds_offline
 from dnzoo.data.arrays import IGNORE, cached
+from dnzoo.data.base import Data
 from dnzoo.data.scenes import SPLITS
+from dnzoo.data.targets import Boxes, Image, InstanceMask, Labels
 
 KINDS = ("images", "instances", "boxes", "labels")
 # what a model trained on them is named after
@@ -22,19 +24,16 @@ COCO_THINGS = 80  # of the panoptic classes, the ones that can be counted
 
 
 @dataclasses.dataclass(frozen=True)
-class Instances:
-    """A data set of images with objects.
+class Instances(Data):
+    """Images with objects: splits of (images, instances, boxes, labels).
 
     Attributes:
-        name, detail: what it was loaded as.
         class_names: of the objects, without a background.
-        splits: {"train" | "validation" | "test": (images, instances, boxes, labels)}, memory-mapped.
+        name, detail, splits: as of `Data`.
     """
 
-    name: str
-    detail: str
     class_names: tuple[str, ...]
-    splits: dict
+    targets = (Image(), InstanceMask(), Boxes(), Labels())
 
 
 def load(data, data_dir="data", size=128, seed=0, scenes=2000, cutouts=None, backgrounds=None):
@@ -76,13 +75,14 @@ def load(data, data_dir="data", size=128, seed=0, scenes=2000, cutouts=None, bac
     # as many places as the fullest image needs
     most = max(int(np.max(np.sum(labels != IGNORE, axis=1))) for *_, labels in arrays.values())
     arrays = {split: (*a[:2], a[2][:, :most], a[3][:, :most]) for split, a in arrays.items()}
-    return Instances(name, detail, tuple(names), arrays)
+    return Instances(name, detail, arrays, tuple(names))
 
 
 def _rows(builder, split, read, size):
     for example in tfds_offline.examples(builder, split):
         image, masks, labels = read(example)
-        image, masks = _square(image, masks, size)
+        image = Image().fitted(image, size)
+        masks = [InstanceMask().fitted(mask, size) for mask in masks]
         order = np.argsort([-np.count_nonzero(mask) for mask in masks])[:OBJECTS]
         instances = np.zeros((size, size), "uint8")
         boxes = np.zeros((OBJECTS, 4), "float32")
@@ -112,21 +112,3 @@ def _panoptic(example):
     things = (objects["label"] < COCO_THINGS) & ~objects["is_crowd"]
     masks = [code == number for number in objects["id"][things]]
     return example["image"], masks, objects["label"][things]
-
-
-def _square(image, masks, size):
-    """Image and masks fitted into a square, as `arrays.fitted` does."""
-    from PIL import Image
-
-    height, width = image.shape[:2]
-    if (height, width) == (size, size):
-        return image, masks
-    scale = size / max(height, width)
-    new = max(round(width * scale), 1), max(round(height * scale), 1)
-    canvas = np.zeros((size, size, 3), "uint8")
-    canvas[: new[1], : new[0]] = Image.fromarray(image).resize(new, Image.BICUBIC)
-    fitted = []
-    for mask in masks:
-        fitted.append(np.zeros((size, size), bool))
-        fitted[-1][: new[1], : new[0]] = Image.fromarray(mask).resize(new, Image.NEAREST)
-    return canvas, fitted

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from dnzoo.data import tfds_offline
+from dnzoo.data import targets, tfds_offline
 from dnzoo.data.arrays import cached
+from dnzoo.data.base import Data
 from dnzoo.data.scenes import SPLITS
 
 BACKGROUNDS = Path("/usr/share/backgrounds")  # Debian's lomiri-wallpapers-16.04, mate-backgrounds
@@ -29,21 +30,18 @@ TEST_SKLEARN = ("china.jpg", "flower.jpg")
 
 
 @dataclasses.dataclass(frozen=True)
-class Photographs:
-    """A data set for super-resolution.
+class Photographs(Data):
+    """Aligned tiles for super-resolution: splits "train" and "validation" of (small, large).
 
     Attributes:
-        name, detail: what it was loaded as.
-        scale: how much larger the large pictures are.
-        splits: {"train" | "validation": (small, large)}, uint8 tiles (n, h, w, 3), memory-mapped.
-        test: {name: (H, W, 3) uint8}, whole pictures whose sizes `scale` divides.
+        scale: how much larger the large images are.
+        test: {name: (H, W, 3) uint8}, whole images whose sizes `scale` divides.
+        name, detail, splits: as of `Data`.
     """
 
-    name: str
-    detail: str
     scale: int
-    splits: dict
-    test: dict
+    test: dict[str, np.ndarray]
+    targets = (targets.Image(), targets.Image())
 
 
 def load(data, data_dir="data", scale=2, seed=0):
@@ -89,7 +87,7 @@ def load(data, data_dir="data", scale=2, seed=0):
         for split in ("train", "validation")
     }
     splits = cached(f"{name}-{detail}", sources, data_dir, KINDS)
-    return Photographs(name, detail, scale, splits, _cut(test(), scale))
+    return Photographs(name, detail, splits, scale, _cut(test(), scale))
 
 
 def find(folder=None, drawn=DRAWN, switch="--data"):
@@ -218,4 +216,4 @@ def _div2k(data_dir, scale):
     sources = {name: (None, _all_tiles(images(split), scale)) for name, split in splits.items()}
     arrays = cached(f"div2k-x{scale}", sources, data_dir, KINDS)
     test = {f"{i:04d}": image for i, image in enumerate(images("validation"), start=801)}
-    return Photographs("div2k", f"x{scale}", scale, arrays, _cut(test, scale))
+    return Photographs("div2k", f"x{scale}", arrays, scale, _cut(test, scale))

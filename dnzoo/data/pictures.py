@@ -14,8 +14,10 @@ import numpy as np
 
 from dnzoo.data import tfds_offline
 from dnzoo.data.arrays import cached
+from dnzoo.data.base import Data
 from dnzoo.data.photographs import find, read
 from dnzoo.data.scenes import SPLITS
+from dnzoo.data.targets import Image, Labels
 
 NAMES = ("mnist", "fashion_mnist", "cifar10", "celeb_a")
 KINDS = ("pictures", "labels")
@@ -28,25 +30,18 @@ FASHION = Path("/usr/share/datasets/fashion-mnist")  # Debian's dataset-fashion-
 
 
 @dataclasses.dataclass(frozen=True)
-class Pictures:
-    """A data set of small pictures.
+class Pictures(Data):
+    """Small images and their labels, (n, H, W, C) and (n,); attributes as of `Data`."""
 
-    Attributes:
-        name, detail: what it was loaded as.
-        splits: {"train" | "validation" | "test": (pictures, labels)}, memory-mapped.
-    """
-
-    name: str
-    detail: str
-    splits: dict
+    targets = (Image(), Labels())
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, int, int]:
         """(height, width, channels) of a picture."""
         return self.splits["train"][0].shape[1:]
 
     @property
-    def classes(self):
+    def classes(self) -> int:
         """How many classes the labels tell apart; 1 for a folder of pictures."""
         return int(np.max(self.splits["train"][1])) + 1
 

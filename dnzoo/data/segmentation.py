@@ -12,28 +12,26 @@ from pathlib import Path
 import numpy as np
 
 from dnzoo.data import folder, tfds_offline
-from dnzoo.data.arrays import IGNORE, fitted
+from dnzoo.data.arrays import IGNORE
+from dnzoo.data.base import Data, fitted
 from dnzoo.data.scenes import SPLITS
+from dnzoo.data.targets import ClassMask, Image
 
 
 @dataclasses.dataclass(frozen=True)
-class SegmentationData:
-    """A data set ready to train on.
+class SegmentationData(Data):
+    """Images and their masks, (n, H, W, 3) and (n, H, W).
 
     Attributes:
-        name: what it was loaded as, short.
-        detail: which variant of it: size, counts, seed.
-        class_names: one a class, class 0 first.
-        splits: {"train" | "validation" | "test": (images, masks)}, memory-mapped.
+        class_names: one per class, class 0 first.
+        name, detail, splits: as of `Data`.
     """
 
-    name: str
-    detail: str
     class_names: tuple[str, ...]
-    splits: dict
+    targets = (Image(), ClassMask())
 
     @property
-    def palette(self):
+    def palette(self) -> list[tuple[int, int, int]]:
         """A colour, (red, green, blue) 0 to 255, for each class; class 0 is black."""
         return palette(len(self.class_names))
 
@@ -176,4 +174,4 @@ def _from_tfds(name, detail, splits, data_dir, size, class_names=None):
     counts = {n: builder.info.splits[s].num_examples for n, (builder, s, _) in splits.items()}
     sources = {split: (counts[split], read(*source)) for split, source in splits.items()}
     arrays = fitted(f"{name}-{detail}", sources, data_dir, size)
-    return SegmentationData(name, detail, tuple(class_names), arrays)
+    return SegmentationData(name, detail, arrays, tuple(class_names))

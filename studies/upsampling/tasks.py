@@ -238,10 +238,10 @@ def _noise(task, count=16):
     splits = ("train", "validation", "test")
     if task == "super_resolution":
         pairs = {split: (pixels(32, 3), pixels(64, 3)) for split in splits[:2]}
-        return photographs.Photographs("noise", "", 2, pairs, {"astronaut": pixels(256, 3)[0]})
+        return photographs.Photographs("noise", "", pairs, 2, {"astronaut": pixels(256, 3)[0]})
     if task == "segmentation":
         names = ("background", "trouser", "dress", "sneaker", "bag")
         scenes = {s: (pixels(SIZE, 3), pixels(SIZE, 1)[..., 0] % len(names)) for s in splits}
-        return segmentation.SegmentationData("noise", "", names, scenes)
+        return segmentation.SegmentationData("noise", "", scenes, names)
     labels = np.arange(count).astype("uint8") % 10
     return pictures.Pictures("noise", "", {s: (pixels(32, 1), labels) for s in splits})
