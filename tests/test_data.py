@@ -164,7 +164,7 @@ def test_no_network_is_said_within_seconds(tmp_path):
     done = child(code, tmp_path, env=nobody, check=False)
     assert time.monotonic() - started < 25  # the import of TensorFlow included
     last = done.stderr.strip().splitlines()[-1]
-    assert "does not answer" in last and "--data FOLDER" in last
+    assert "does not answer" in last and "data=<folder>" in last
 
 
 def test_batches_are_a_function_of_seed_and_step(small_scenes):

@@ -99,7 +99,7 @@ def test_what_can_not_be_had(monkeypatch, name, batch_size, environment, message
 def test_batches_must_divide(monkeypatch):
     monkeypatch.setattr(devices, "_strategy", lambda name: (2, None))
     with (
-        pytest.raises(ValueError, match="--batch-size 7 is shared by 2 devices"),
+        pytest.raises(ValueError, match="batch_size=7 is shared by 2 devices"),
         devices.distributed("mirrored", 7),
     ):
         pass

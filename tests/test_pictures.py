@@ -62,7 +62,7 @@ def test_folder_of_pictures(tmp_path):
     data = pictures.load(str(tmp_path / "pictures"), tmp_path / "data", size=16)
     assert data.shape == (16, 16, 3) and data.classes == 2
     assert [len(data.splits[s][0]) for s in ("train", "validation", "test")] == [33, 3, 4]
-    with pytest.raises(ValueError, match="say --image-size"):
+    with pytest.raises(ValueError, match="say size=<pixels>"):
         pictures.load(str(tmp_path / "pictures"), tmp_path / "data")
 
 

@@ -61,7 +61,7 @@ class Cutouts:
 
     def __init__(self, cutouts=None, backgrounds=None, seed=0):
         classes = _stamps() if cutouts is None else _sub_folders(cutouts)
-        photographs = find(backgrounds, NO_BACKGROUND, "--backgrounds")
+        photographs = find(backgrounds, NO_BACKGROUND, "backgrounds")
         self.class_names = ("background", *classes)
         state = hashlib.sha256(repr((seed, HELD_OUT)).encode())
         for path in [path for paths in classes.values() for path in paths] + photographs:
@@ -94,7 +94,7 @@ class Cutouts:
 def _stamps():
     if not CUTOUTS.is_dir():
         raise FileNotFoundError(
-            "cutout_scenes needs cut-outs: pass --cutouts FOLDER (a sub-folder of transparent PNGs "
+            "cutout_scenes needs cut-outs: pass cutouts=<folder> (a sub-folder of transparent PNGs "
             "for each class), or on Debian: apt install tuxpaint-stamps-default."
         )
     classes = {name: [] for name in STAMPS}
@@ -117,11 +117,13 @@ def _is_photograph(path):
 def _sub_folders(folder):
     folder = Path(folder)
     if not folder.is_dir():
-        raise FileNotFoundError(f"--cutouts {folder} is no folder.")
+        raise FileNotFoundError(f"cutouts={str(folder)!r} is no folder.")
     classes = {p.name: sorted(p.rglob("*.png")) for p in sorted(folder.iterdir()) if p.is_dir()}
     classes = {name: paths for name, paths in classes.items() if paths}
     if not classes:
-        raise ValueError(f"--cutouts {folder} has no sub-folder of PNGs; it needs one a class.")
+        raise ValueError(
+            f"cutouts={str(folder)!r} has no sub-folder of PNGs; it needs one per class."
+        )
     return classes
 
 

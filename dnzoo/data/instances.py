@@ -37,7 +37,7 @@ class Instances(Data):
 
 
 def load(data, data_dir="data", size=128, seed=0, scenes=2000, cutouts=None, backgrounds=None):
-    """The objects that `--data` names.
+    """The objects that `data` names.
 
     Args:
         data: "cutout_scenes", "fashion_scenes" (both composed, with exact masks), or "coco/2017"
@@ -65,7 +65,7 @@ def load(data, data_dir="data", size=128, seed=0, scenes=2000, cutouts=None, bac
         detail, read = f"{size}px", _panoptic
         names = builder.info.features["panoptic_objects"].feature["label"].names[:COCO_THINGS]
     else:
-        raise FileNotFoundError(f"--data {data!r} is none of {', '.join(NAMES)}.")
+        raise FileNotFoundError(f"data={data!r} is none of {', '.join(NAMES)}.")
     sources = {
         split: (builder.info.splits[part].num_examples, _rows(builder, part, read, size))
         for split, part in parts.items()

@@ -45,7 +45,7 @@ class Photographs(Data):
 
 
 def load(data, data_dir="data", scale=2, seed=0):
-    """The photographs that `--data` names, for a scale.
+    """The photographs that `data` names, for a scale.
 
     Args:
         data: "photographs" (Debian's packages lomiri-wallpapers-16.04 and mate-backgrounds, a tenth
@@ -75,7 +75,7 @@ def load(data, data_dir="data", scale=2, seed=0):
             return {path.name: read(path) for path in parts["test"]}
     else:
         raise FileNotFoundError(
-            f"--data {data!r} is neither a folder nor one of photographs, div2k. A folder needs PNG "
+            f"data={data!r} is neither a folder nor one of photographs, div2k. A folder needs PNG "
             "or JPEG files."
         )
     state = hashlib.sha256(repr((scale, seed, shrink, TILE, FLAT)).encode())
@@ -90,22 +90,22 @@ def load(data, data_dir="data", scale=2, seed=0):
     return Photographs(name, detail, splits, scale, _cut(test(), scale))
 
 
-def find(folder=None, drawn=DRAWN, switch="--data"):
+def find(folder=None, drawn=DRAWN, argument="data"):
     """Paths of the photographs in a folder, sub-folders included; None: Debian's, less the drawn.
 
-    `switch` is what the error calls the folder.
+    `argument` is what the error calls the folder.
 
     Raises:
         FileNotFoundError: when the folder is missing; the message says what to install or pass.
     """
     if folder is None and not BACKGROUNDS.is_dir():
         raise FileNotFoundError(
-            f"No photographs here: pass {switch} FOLDER of them, or on Debian: apt install "
+            f"No photographs here: pass {argument}=<folder> of them, or on Debian: apt install "
             "lomiri-wallpapers-16.04 mate-backgrounds."
         )
     root = Path(folder or BACKGROUNDS)
     if not root.is_dir():
-        raise FileNotFoundError(f"{switch} {folder} is no folder.")
+        raise FileNotFoundError(f"{argument}={str(folder)!r} is no folder.")
     found = sorted(path for path in root.rglob("*") if path.suffix.lower() in TYPES)
     if folder is None:
         found = [path for path in found if not drawn.search(str(path.relative_to(root)))]

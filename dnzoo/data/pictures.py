@@ -47,7 +47,7 @@ class Pictures(Data):
 
 
 def load(data, data_dir="data", size=None, seed=0):
-    """The pictures that `--data` names.
+    """The images that `data` names.
 
     Args:
         data: "mnist", "fashion_mnist", "cifar10" or "celeb_a", fetched by TFDS (Debian's
@@ -78,7 +78,7 @@ def load(data, data_dir="data", size=None, seed=0):
         return _fetched(data, data_dir, size)
     else:
         raise FileNotFoundError(
-            f"--data {data!r} is neither a folder nor one of {', '.join(NAMES)}. A folder needs "
+            f"data={data!r} is neither a folder nor one of {', '.join(NAMES)}. A folder needs "
             "MNIST's raw files, CIFAR-10's PNGs, or pictures."
         )
     sources = {split: (None, _prepared(parts, split, size, seed)) for split in SPLITS}
@@ -128,7 +128,7 @@ def _folder(folder, size):
     if len(paths) < 3:
         raise ValueError(f"{folder} holds {len(paths)} pictures; at least 3 are needed.")
     if size is None:
-        raise ValueError(f"{folder} holds pictures of any size: say --image-size.")
+        raise ValueError(f"{folder} holds images of any size: say size=<pixels>.")
     names = sorted({path.parent for path in paths})
     held = np.arange(len(paths)) % 10 == 9  # each class's every tenth picture tests
 

@@ -58,7 +58,7 @@ def load(
     cutouts=None,
     backgrounds=None,
 ):
-    """The data set that `--data` names.
+    """The data set that `data` names.
 
     Args:
         data: "fashion_scenes" (made from the sample that dnzoo ships), "cutout_scenes" (made from
@@ -93,7 +93,7 @@ def load(
     if Path(data).is_dir():
         return SegmentationData(*folder.load(data, data_dir, size, seed))
     raise FileNotFoundError(
-        f"--data {data!r} is neither a folder nor one of fashion_scenes, cutout_scenes, "
+        f"data={data!r} is neither a folder nor one of fashion_scenes, cutout_scenes, "
         "oxford_iiit_pet. A folder needs images/ and masks/ (PNG masks of class numbers, paired by "
         "name)."
     )

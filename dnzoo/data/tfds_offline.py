@@ -30,7 +30,7 @@ def reachable(name, data_dir, instead):
         if not _answers(url):
             raise ConnectionError(
                 f"{name} must be fetched, and {url.split('/')[2]} does not answer. With a network, "
-                f"try again; without, give a folder: --data FOLDER with {instead}."
+                f"try again; without, give a folder: data=<folder> with {instead}."
             )
     builder = tfds.builder(name, data_dir=str(data_dir))
     prepare(builder, data_dir)

@@ -1,11 +1,14 @@
 """Augmentation that gradients pass through, for discriminators that see little data."""
 
+from typing import Literal, get_args
+
 import keras
 from keras import ops
 
 from dnzoo.layers.base import SpatialLayer
 
-POLICIES = ("color", "translation", "cutout")
+Policy = Literal["color", "translation", "cutout"]
+POLICIES = get_args(Policy)
 
 
 @keras.saving.register_keras_serializable("dnzoo")

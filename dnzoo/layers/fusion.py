@@ -1,5 +1,7 @@
 """The joining of levels: sizes matched, skips fused, several scales made one. Channels are last."""
 
+from typing import Literal, get_args
+
 import keras
 from keras import ops
 
@@ -9,7 +11,7 @@ from dnzoo.layers.base import SpatialLayer
 from dnzoo.layers.blocks import Block
 from dnzoo.layers.interpolation import INTERPOLATIONS, resize
 
-SKIPS = ("concat", "add", "attention")
+Skip = Literal["concat", "add", "attention"]
 
 
 @keras.saving.register_keras_serializable("dnzoo")
@@ -94,7 +96,7 @@ class SkipFusion(SpatialLayer):
 
     def __init__(self, mode="concat", **kwargs):
         super().__init__(**kwargs)
-        self.mode = self._one_of("mode", mode, SKIPS)
+        self.mode = self._one_of("mode", mode, get_args(Skip))
         self.gate = self.projection = None
         if mode == "attention":
             self.gate = AttentionGate(dtype=self.dtype_policy, name="gate")

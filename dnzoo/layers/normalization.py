@@ -1,13 +1,16 @@
 """Normalisation: a fast batch normalisation, and the one argument that chooses a layer."""
 
+from typing import Literal
+
 import keras
 from keras import ops
 
+Normalization = Literal["batch", "instance", "group", "layer"] | None
 NORMALIZATIONS = ("batch", "instance", "group", "layer", None)
 
 
 def normalize(
-    normalization: str | None, filters: int, momentum: float = 0.99, **kwargs
+    normalization: Normalization, filters: int, momentum: float = 0.99, **kwargs
 ) -> keras.layers.Layer | None:
     """The layer for `normalization=` in blocks and models; None for None.
 

@@ -1,5 +1,7 @@
 """`upsampling=`: one string for every way to enlarge a feature map."""
 
+from typing import Literal, get_args
+
 import keras
 
 from dnzoo.layers.interpolation import INTERPOLATIONS
@@ -10,10 +12,12 @@ from dnzoo.layers.subpixel import SubpixelConv2D
 from dnzoo.layers.transposed import Conv2DTranspose
 
 LEARNED = {"carafe": CARAFE, "dysample": DySample}
-UPSAMPLINGS = ("transposed", "separable", "subpixel", *INTERPOLATIONS[2], *LEARNED)
+Upsampling = Literal[
+    "transposed", "separable", "subpixel", "nearest", "bilinear", "bicubic", "carafe", "dysample"
+]
 
 
-def upsample(upsampling: str, filters: int, scale: int = 2, **kwargs) -> keras.layers.Layer:
+def upsample(upsampling: Upsampling, filters: int, scale: int = 2, **kwargs) -> keras.layers.Layer:
     """The layer (N, H, W, C) -> (N, scale H, scale W, filters) that `upsampling` names.
 
     Args:
@@ -56,5 +60,5 @@ def upsample(upsampling: str, filters: int, scale: int = 2, **kwargs) -> keras.l
         conv = keras.layers.Conv2D(filters, 3, padding="same", name="conv", **kwargs)
         return keras.Sequential([enlarge, conv], name=name)
     raise ValueError(
-        f"upsampling must be one of {', '.join(UPSAMPLINGS)}; got upsampling={upsampling!r}."
+        f"upsampling must be one of {', '.join(get_args(Upsampling))}; got upsampling={upsampling!r}."
     )

@@ -1,9 +1,11 @@
 """Losses of generative models: what a discriminator says, and how far a latent is from normal."""
 
+from typing import Literal, get_args
+
 import keras
 from keras import ops
 
-ADVERSARIAL = ("bce", "hinge", "wgan-gp")
+Adversarial = Literal["bce", "hinge", "wgan-gp"]
 
 
 def kl_divergence(mean, log_variance):
@@ -78,8 +80,10 @@ def gradient_penalty(gradient):
 
 def check_adversarial(kind, label_smoothing=0.0):
     """Raise ValueError for another loss, or a label smoothing that it can't have."""
-    if kind not in ADVERSARIAL:
-        raise ValueError(f"loss must be one of {', '.join(ADVERSARIAL)}; got loss={kind!r}.")
+    if kind not in get_args(Adversarial):
+        raise ValueError(
+            f"loss must be one of {', '.join(get_args(Adversarial))}; got loss={kind!r}."
+        )
     if not 0 <= label_smoothing < 1 or (label_smoothing and kind != "bce"):
         raise ValueError(
             f'label_smoothing is for "bce", at least 0 and below 1; got {label_smoothing} '

@@ -1,8 +1,10 @@
 """Metrics that Keras lacks or has wrong."""
 
+from dnzoo.metrics.direction import higher_is_better
 from dnzoo.metrics.generation import FID, FrechetDistance, frechet_distance
 from dnzoo.metrics.image import PSNR, SSIM, MultiScaleSSIM
 from dnzoo.metrics.instances import MaskAP
+from dnzoo.metrics.labels import label
 from dnzoo.metrics.segmentation import (
     BoundaryIoU,
     ClassIoU,
@@ -27,5 +29,7 @@ __all__ = [
     "MultiScaleSSIM",
     "PixelAccuracy",
     "frechet_distance",
+    "higher_is_better",
+    "label",
     "scores",
 ]

@@ -4,6 +4,7 @@ import keras
 
 from dnzoo.layers import Preprocessing, upsample
 from dnzoo.layers.geometry import as_tuple
+from dnzoo.layers.upsampling import Upsampling
 from dnzoo.models.espcn import check
 
 MEAN = (0.4488, 0.4371, 0.4040)  # of DIV2K's training pictures, as the authors subtract it
@@ -16,7 +17,7 @@ def edsr(
     filters: int = 64,
     blocks: int = 16,
     residual_scale: float = 1.0,
-    upsampling: str = "subpixel",
+    upsampling: Upsampling = "subpixel",
     include_preprocessing: bool = False,
     name: str = "edsr",
 ) -> keras.Model:

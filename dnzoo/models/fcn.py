@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import keras
 
@@ -23,7 +24,7 @@ def fcn8s(
     fc_filters: int = 4096,
     fc_kernel_size: int = 7,
     dropout: float = 0.5,
-    padding: str = "same",
+    padding: Literal["same", "valid"] = "same",
     include_preprocessing: bool | None = None,
     activation: str | Callable | None = None,
     name: str = "fcn8s",

@@ -6,6 +6,7 @@ import keras
 
 from dnzoo.layers import MatchSize, PerRoI, Resize2D, RoIAlign, upsample
 from dnzoo.layers.geometry import as_tuple
+from dnzoo.layers.upsampling import Upsampling
 from dnzoo.models import _encoders
 
 ROI = 14  # rows of a region that the head reads; it puts out twice as many
@@ -17,7 +18,7 @@ def mask_head(
     *,
     filters: int = 256,
     convolutions: int = 4,
-    upsampling: str = "transposed",
+    upsampling: Upsampling = "transposed",
     activation: str | None = None,
     name: str = "mask_head",
 ) -> keras.Model:

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal, get_args
 
 import keras
 
 from dnzoo.layers import ConvBlock, MatchSize, Preprocessing, SkipFusion, upsample
 from dnzoo.layers.blocks import seeded_dropout
-from dnzoo.layers.fusion import SKIPS
+from dnzoo.layers.fusion import Skip
 from dnzoo.layers.geometry import as_tuple
+from dnzoo.layers.normalization import Normalization
+from dnzoo.layers.upsampling import Upsampling
 from dnzoo.models import _encoders
 
 
@@ -17,10 +20,10 @@ def unet(
     classes: int = 2,
     *,
     filters: Sequence[int] = (64, 128, 256, 512, 1024),
-    upsampling: str = "transposed",
-    normalization: str | None = "batch",
-    padding: str = "same",
-    skip: str = "concat",
+    upsampling: Upsampling = "transposed",
+    normalization: Normalization = "batch",
+    padding: Literal["same", "valid"] = "same",
+    skip: Skip = "concat",
     residual: bool = False,
     dropout: float = 0.0,
     encoder: str | keras.Model | None = None,
@@ -78,8 +81,8 @@ def unet(
     filters = as_tuple(filters, len(filters), "filters", 1)
     if len(input_shape) != 3 or not input_shape[-1]:
         raise ValueError(f"input_shape must be (height, width, channels); got {input_shape!r}.")
-    if skip not in SKIPS:
-        raise ValueError(f"skip must be one of {', '.join(SKIPS)}; got skip={skip!r}.")
+    if skip not in get_args(Skip):
+        raise ValueError(f"skip must be one of {', '.join(get_args(Skip))}; got skip={skip!r}.")
     block = {"padding": padding, "normalization": normalization, "residual": residual}
 
     image = keras.Input(input_shape, name="image")

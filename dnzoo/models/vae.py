@@ -1,6 +1,7 @@
 """Variational autoencoder: a picture as a few normal numbers, and back (Kingma and Welling 2013)."""
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import keras
 import numpy as np
@@ -8,9 +9,10 @@ from keras import ops
 
 from dnzoo.layers import Preprocessing, upsample
 from dnzoo.layers.geometry import as_tuple
+from dnzoo.layers.upsampling import Upsampling
 from dnzoo.losses import kl_divergence
 
-LIKELIHOODS = ("bernoulli", "gaussian")
+Likelihood = Literal["bernoulli", "gaussian"]
 LOG_2PI = float(np.log(2 * np.pi))
 ACTIVE = 0.01  # nats of KL that a latent unit must carry on average to count as active
 
@@ -22,8 +24,8 @@ def vae(
     filters: Sequence[int] = (32, 64),
     hidden: int | None = 256,
     beta: float = 1.0,
-    likelihood: str = "bernoulli",
-    upsampling: str = "transposed",
+    likelihood: Likelihood = "bernoulli",
+    upsampling: Upsampling = "transposed",
     include_preprocessing: bool = False,
     name: str = "vae",
 ) -> "VAE":
@@ -131,9 +133,9 @@ class VAE(keras.Model):
 
     def __init__(self, encoder, decoder, beta=1.0, likelihood="bernoulli", max_value=1.0, **kwargs):
         super().__init__(**kwargs)
-        if likelihood not in LIKELIHOODS:
+        if likelihood not in get_args(Likelihood):
             raise ValueError(
-                f"likelihood must be one of {', '.join(LIKELIHOODS)}; got likelihood={likelihood!r}."
+                f"likelihood must be one of {', '.join(get_args(Likelihood))}; got likelihood={likelihood!r}."
             )
         if beta < 0:
             raise ValueError(f"beta must be at least 0; got beta={beta}.")

@@ -51,6 +51,7 @@ def save(
     palette: Sequence[tuple[int, int, int]] | None = None,
     metrics: dict | None = None,
     provenance: dict | None = None,
+    labels: dict[str, str] | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write a model as a SavedModel folder that `load` turns into a Keras model again.
@@ -67,8 +68,9 @@ def save(
         name: title of the card; None: the model's name.
         class_names: names of the output channels ("background" and one more for one channel).
         palette: one (red, green, blue), 0 to 255, a class.
-        metrics: numbers to publish with the model: a dict that JSON can hold.
+        metrics: numbers to publish with the model, by identifier: a dict that JSON can hold.
         provenance: how the model came to be (data, command, seed, device, ...): such a dict.
+        labels: words for identifiers of metrics, for the card.
         overwrite: replace a SavedModel of dnzoo's that is there; it stays as it is until the new one
             is whole. Nothing else is ever replaced, nor a SavedModel with other files in it.
 
@@ -84,10 +86,19 @@ def save(
         >>> save(unet((32, 32, 3), filters=(4, 8)), getfixture("tmp_path") / "mine")
     """
     with storage.new_folder(path, _refuse_others if overwrite else False) as folder:
-        write(model, folder, name, class_names, palette, metrics, provenance)
+        write(model, folder, name, class_names, palette, metrics, provenance, labels)
 
 
-def write(model, folder, name=None, class_names=None, palette=None, metrics=None, provenance=None):
+def write(
+    model: keras.Model,
+    folder: str | Path,
+    name: str | None = None,
+    class_names: Sequence[str] | None = None,
+    palette: Sequence[tuple[int, int, int]] | None = None,
+    metrics: dict | None = None,
+    provenance: dict | None = None,
+    labels: dict[str, str] | None = None,
+) -> None:
     """Fill an empty folder as `save` does, which has the arguments and the errors."""
     architecture = _architecture(model)
     check_classes(architecture)
@@ -97,6 +108,7 @@ def write(model, folder, name=None, class_names=None, palette=None, metrics=None
         "class_names": class_names and list(class_names),
         "palette": palette and [list(map(int, colour)) for colour in palette],
         "metrics": metrics,
+        "labels": labels,
         "provenance": provenance,
         "architecture": architecture,
     }

@@ -54,7 +54,7 @@ SETTINGS = {
 class Reconstruction(kinds.base.Task):
     """Grey pictures out as they came in."""
 
-    monitor, lower_is_better = "psnr", False
+    monitor = "psnr"
 
     def __init__(self, data, config, loss="mse"):
         super().__init__(data, config, self._pairs, self._pairs)
@@ -187,14 +187,12 @@ def load(task, places, seed, loss="mse", smoke=False):
         smoke: a few pictures of noise, so that nothing has to be fetched.
     """
     setting = SETTINGS[task]
-    config = types.SimpleNamespace(
-        batch_size=8 if smoke else setting.batch, seed=seed, smoke=smoke, class_weights=(), patch=32
-    )
+    config = types.SimpleNamespace(batch_size=8 if smoke else setting.batch, seed=seed, smoke=smoke)
     data = _noise(task) if smoke else _data(task, places)
     if task == "autoencoder":
         return Reconstruction(data, config, loss)
     if task == "super_resolution":
-        return Enlarging(data, config, "l1")
+        return Enlarging(data, config, "l1", patch=32)
     if task == "segmentation":
         return Labelling(data, config)
     if task == "gan":

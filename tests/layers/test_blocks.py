@@ -1,12 +1,14 @@
 """Blocks, preprocessing and the choice of an upsampler."""
 
+from typing import get_args
+
 import keras
 import numpy as np
 import pytest
 
 from dnzoo.layers import ConvBlock, Preprocessing, ResidualUpBlock, upsample
 from dnzoo.layers.normalization import NORMALIZATIONS
-from dnzoo.layers.upsampling import UPSAMPLINGS
+from dnzoo.layers.upsampling import Upsampling
 from tests.conformance import LayerConformance
 
 
@@ -59,7 +61,7 @@ def test_residual_block_adds_its_input():
 
 
 @pytest.mark.parametrize("preactivation", [False, True])
-@pytest.mark.parametrize("name", UPSAMPLINGS)
+@pytest.mark.parametrize("name", get_args(Upsampling))
 def test_residual_up_block_adds_a_shortcut_upsampled_the_same_way(name, preactivation):
     x = np.random.default_rng(0).normal(0, 1, (1, 3, 4, 4)).astype("float32")
     block = ResidualUpBlock(6, 3, name, None, preactivation=preactivation)
@@ -82,7 +84,7 @@ def test_residual_up_block_normalises(normalization, preactivation):
     assert len(norms) == {"batch": 8, None: 0}.get(normalization, 4)
 
 
-@pytest.mark.parametrize("name", UPSAMPLINGS)
+@pytest.mark.parametrize("name", get_args(Upsampling))
 @pytest.mark.parametrize("scale", [2, 3])
 def test_upsample(name, scale):
     layer = upsample(name, 5, scale, use_bias=False, name="up")
