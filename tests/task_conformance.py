@@ -55,6 +55,7 @@ class TaskConformance:
     written = ()  # files that `predict_files` writes of an image a.png
     reads_images = True
     boxes = None
+    same_again = True  # whether evaluation draws nothing at random
     teaches_again = True  # whether `recipes/finetune.py` takes such models
 
     @classmethod
@@ -123,7 +124,9 @@ class TaskConformance:
         assert trained.meta["metrics"] == json.loads(json.dumps(trained.metrics))
         task = self.task.from_config(trained.config)
         again = task.evaluate(saving.load(trained.model))
-        assert json.loads(json.dumps(again)) == trained.meta["metrics"]
+        assert {*again} == {*trained.metrics}
+        if self.same_again:
+            assert json.loads(json.dumps(again)) == trained.meta["metrics"]
 
     def test_card_and_report_say_it_in_words(self, trained):
         words = [label(key, self.task.labels) for key in trained.metrics]

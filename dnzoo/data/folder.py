@@ -13,7 +13,9 @@ IMAGE_TYPES = (".png", ".jpg", ".jpeg")
 MASK_TYPES = (".png",)
 
 
-def load(folder, data_dir, size, seed):
+def load(
+    folder: str | Path, data_dir: str | Path, size: int, seed: int
+) -> tuple[str, str, dict[str, tuple[np.ndarray, ...]], tuple[str, ...]]:
     """The arrays of a folder: (name, detail, {split: (images, masks)}, class names).
 
     See `dnzoo.data.segmentation.load` for what a folder holds and what is raised.

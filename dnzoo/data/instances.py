@@ -6,6 +6,7 @@ right, bottom) in pixels; labels uint8 (n, k), 255 where there is no object.
 """
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 
@@ -36,7 +37,15 @@ class Instances(Data):
     targets = (Image(), InstanceMask(), Boxes(), Labels())
 
 
-def load(data, data_dir="data", size=128, seed=0, scenes=2000, cutouts=None, backgrounds=None):
+def load(
+    data: str,
+    data_dir: str | Path = "data",
+    size: int = 128,
+    seed: int = 0,
+    scenes: int = 2000,
+    cutouts: str | Path | None = None,
+    backgrounds: str | Path | None = None,
+) -> Instances:
     """The objects that `data` names.
 
     Args:

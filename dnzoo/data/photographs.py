@@ -44,7 +44,7 @@ class Photographs(Data):
     targets = (targets.Image(), targets.Image())
 
 
-def load(data, data_dir="data", scale=2, seed=0):
+def load(data: str, data_dir: str | Path = "data", scale: int = 2, seed: int = 0) -> Photographs:
     """The photographs that `data` names, for a scale.
 
     Args:
@@ -90,7 +90,9 @@ def load(data, data_dir="data", scale=2, seed=0):
     return Photographs(name, detail, splits, scale, _cut(test(), scale))
 
 
-def find(folder=None, drawn=DRAWN, argument="data"):
+def find(
+    folder: str | Path | None = None, drawn: re.Pattern = DRAWN, argument: str = "data"
+) -> list[Path]:
     """Paths of the photographs in a folder, sub-folders included; None: Debian's, less the drawn.
 
     `argument` is what the error calls the folder.

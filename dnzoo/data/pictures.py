@@ -46,7 +46,9 @@ class Pictures(Data):
         return int(np.max(self.splits["train"][1])) + 1
 
 
-def load(data, data_dir="data", size=None, seed=0):
+def load(
+    data: str, data_dir: str | Path = "data", size: int | None = None, seed: int = 0
+) -> Pictures:
     """The images that `data` names.
 
     Args:

@@ -7,6 +7,7 @@ data set may be larger than memory.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -49,15 +50,15 @@ def palette(count):
 
 
 def load(
-    data,
-    data_dir="data",
-    size=128,
-    seed=0,
-    scenes=2000,
-    without=(),
-    cutouts=None,
-    backgrounds=None,
-):
+    data: str,
+    data_dir: str | Path = "data",
+    size: int = 128,
+    seed: int = 0,
+    scenes: int = 2000,
+    without: Sequence[str] = (),
+    cutouts: str | Path | None = None,
+    backgrounds: str | Path | None = None,
+) -> SegmentationData:
     """The data set that `data` names.
 
     Args:

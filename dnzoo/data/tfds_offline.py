@@ -6,13 +6,17 @@ import os
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dnzoo import storage
+
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
 
 OFFLINE_SECONDS = 8
 
 
-def reachable(name, data_dir, instead):
+def reachable(name: str, data_dir: str | Path, instead: str) -> "tfds.core.DatasetBuilder":
     """The prepared TFDS builder, or an error within seconds: TFDS alone tries for minutes.
 
     Args:

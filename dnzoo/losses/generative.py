@@ -78,7 +78,7 @@ def gradient_penalty(gradient):
     return ops.mean((ops.sqrt(squared + 1e-12) - 1.0) ** 2)
 
 
-def check_adversarial(kind, label_smoothing=0.0):
+def check_adversarial(kind: Adversarial, label_smoothing: float = 0.0) -> None:
     """Raise ValueError for another loss, or a label smoothing that it can't have."""
     if kind not in get_args(Adversarial):
         raise ValueError(

@@ -1,9 +1,12 @@
 """The model card: what `assets.extra/dnzoo.json` says, as Markdown for a person."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from dnzoo.metrics import label
 
 
-def markdown(meta):
+def markdown(meta: Mapping[str, Any]) -> str:
     """The card of a saved model, from the dict that `saving` stores beside it."""
     lines = [f"# {meta['name']}", "", f"{meta['parameters']:,} parameters."]
     provenance = dict(meta.get("provenance") or {})

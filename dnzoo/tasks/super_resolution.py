@@ -54,7 +54,13 @@ class SuperResolution(Task):
 
     kind, monitor = "image", "psnr"
     options, fixed = ("loss", "luma", "patch"), ("scale",)
-    labels = {"psnr_y_each": "PSNR of Y, per image"}
+    labels = {
+        "psnr_y": "PSNR of Y, dB",
+        "ssim_y": "SSIM of Y",
+        "bicubic_psnr_y": "bicubic PSNR of Y, dB",
+        "bicubic_ssim_y": "bicubic SSIM of Y",
+        "psnr_y_each": "PSNR of Y per image, dB",
+    }
     caption = "Held-out photographs: bicubic, the model, the ground truth."
 
     @dataclasses.dataclass(kw_only=True)

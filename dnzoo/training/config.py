@@ -80,7 +80,7 @@ class Config:
     config: str | None = None
     """A run's config.json: its values take the place of the defaults, to repeat that run."""
 
-    def stages(self):
+    def stages(self) -> list[Stage]:
         """The parts of the training, in order: one."""
         return [Stage(self.epochs, self.learning_rate)]
 
@@ -105,13 +105,13 @@ class Config:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         return optimizer
 
-    def stored(self):
+    def stored(self) -> dict[str, Any]:
         """What config.json holds: all that fixes the result."""
         values = dataclasses.asdict(self)
         return {key: value for key, value in values.items() if key not in NOT_STORED}
 
 
-def difference(stored, config):
+def difference(stored: Mapping[str, Any], config: Config) -> list[str]:
     """What differs between a config.json and a config: ["epochs: 3 there, 5 now", ...]."""
     now = json.loads(json.dumps(config.stored()))
     gone = config.former_defaults.keys() - now.keys()  # they did nothing for such a run

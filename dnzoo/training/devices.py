@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+from collections.abc import Iterator
+from typing import Literal
 
 import keras
 
@@ -46,7 +48,7 @@ def jit_compile():
 
 
 @contextlib.contextmanager
-def distributed(name, batch_size):
+def distributed(name: Literal["auto", "none", "mirrored", "tpu"], batch_size: int) -> Iterator[int]:
     """What is built and trained inside runs on the devices that `distribute` names.
 
     Args:

@@ -3,8 +3,10 @@
 import base64
 import html as markup
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from PIL import Image
 
 from dnzoo.metrics import label
 
@@ -20,7 +22,16 @@ code{background:#f2f4f8;padding:.1rem .3rem;border-radius:3px;overflow-wrap:anyw
 """
 
 
-def html(name, config, history, metrics, provenance, task, picture, progress=None):
+def html(
+    name: str,
+    config: Mapping[str, Any],
+    history: Sequence[Mapping[str, float]],
+    metrics: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+    task: Any,
+    picture: Image.Image,
+    progress: tuple[Image.Image, str] | None = None,
+) -> str:
     """The page as text.
 
     Args:
@@ -74,7 +85,7 @@ def _number(value):
     return f"{value:,}" if type(value) is int else str(value)
 
 
-def _rows(values, labels=None):
+def _rows(values: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> str:
     rows = (
         f"<tr><th>{markup.escape(label(key, labels))}</th><td>{_cell(key, value)}</td></tr>"
         for key, value in values.items()
@@ -96,7 +107,7 @@ def _swatch(colour):
     return f"<span class=c style='background:rgb{tuple(colour)}'></span>"
 
 
-def _by_class(title, values, task):
+def _by_class(title: str, values: Mapping[str, float | None], task: Any) -> str:
     rows, largest = [], max([1.0, *(value or 0 for value in values.values())])
     colours = task.published.get("palette") or []
     for number, (name, value) in enumerate(values.items()):
@@ -109,7 +120,7 @@ def _by_class(title, values, task):
     return f"<h3>{markup.escape(label(title, task.labels))}</h3><table>{''.join(rows)}</table>"
 
 
-def _curves(history, task):
+def _curves(history: Sequence[Mapping[str, float]], task: Any) -> str:
     """A panel for each number that training or validation has."""
     import matplotlib
     from matplotlib.figure import Figure  # no pyplot: it keeps global state and wants a display

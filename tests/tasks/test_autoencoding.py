@@ -13,4 +13,4 @@ class TestAutoencoding(TaskConformance):
         *("active_units", "verdict", "unit_kl"),
     }
     written = ("samples.png",)
-    reads_images = False
+    reads_images = same_again = False

@@ -34,9 +34,13 @@ def test_class_weights_must_be_as_many_as_classes(small_scenes):
 def test_fcn_stage_by_stage(small_scenes, tmp_path):
     """32s, then 16s from it: what both have is taken, and the finer scores begin at zero."""
     recipe = importlib.import_module("recipes.fcn")
-    coarse = recipe.build(recipe.Config(model="fcn32s", fc_filters=8), small_scenes)
+    coarse = recipe.build(
+        recipe.Config(model="fcn32s", fc_filters=8, encoder="vgg16"), small_scenes
+    )
     dnzoo.save(coarse, tmp_path / "fcn32s")
-    config = recipe.Config(model="fcn16s", fc_filters=8, start_from=str(tmp_path / "fcn32s"))
+    config = recipe.Config(
+        model="fcn16s", fc_filters=8, encoder="vgg16", start_from=str(tmp_path / "fcn32s")
+    )
     model = recipe.build(config, small_scenes)
     for name in ("fc6", "fc7", "score_32"):
         pairs = zip(model.get_layer(name).weights, coarse.get_layer(name).weights)
