@@ -40,11 +40,8 @@ def recipe(tmp_path_factory):
     return folder
 
 
-def recipe_again(*arguments, check=True, **kwargs):
-    command = [sys.executable, "recipes/unet.py", *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, **kwargs)
-    assert not check or done.returncode == 0, done.stderr[-3000:]
-    return done
+def recipe_again(*arguments):
+    return child_script("recipes/unet.py", *arguments)
 
 
 def test_config_repeats_a_run(recipe):
@@ -80,14 +77,18 @@ def test_evaluate(recipe):
         ),
     ],
 )
-def test_errors_are_one_line(recipe, arguments, message):
-    done = recipe_again(
-        *("--data-dir", recipe / "data", "--image-size", 32, "--scenes", 40, "--out", recipe / "x"),
-        *arguments,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert message in done.stderr and "Traceback" not in done.stderr
+def test_errors_are_one_line(recipe, arguments, message, monkeypatch, capsys):
+    from recipes import unet
+
+    shared = ("--data-dir", recipe / "data", "--image-size", 32, "--scenes", 40)
+    command = ["recipes/unet.py", *shared, "--out", recipe / "x", *arguments]
+    monkeypatch.setattr(sys, "argv", [*map(str, command)])
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(SystemExit) as stop:
+        training.command(unet.build, unet.Config, unet.__doc__)
+    assert stop.value.code == 1
+    said = capsys.readouterr().err
+    assert message in said and "Traceback" not in said
     assert not (ROOT / "nowhere").exists() and not (ROOT / "docs/.dnzoo").exists()
 
 

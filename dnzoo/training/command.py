@@ -46,7 +46,7 @@ def setup(config: Any, build: Callable) -> tuple[Any, Callable]:
 def call(main: Callable, config_class: type | Callable, description: str) -> None:
     """Run `main(config)`, for a script that is no training."""
     logging.getLogger("absl").setLevel(logging.ERROR)  # TFDS warns of every config of one's own
-    fields: list[str] = []
+    fields = ["config", "model"]  # what is read before the others are known
     try:
         config = parse(config_class, description, fields=fields)
         main(config)
