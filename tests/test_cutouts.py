@@ -110,8 +110,8 @@ def test_classes_to_leave_out_must_be_there(tmp_path, without):
 @pytest.mark.parametrize(
     ("missing", "message"),
     [
-        ("CUTOUTS", "pass --cutouts FOLDER .*apt install tuxpaint-stamps-default"),
-        ("BACKGROUNDS", "pass --backgrounds FOLDER .*apt install lomiri-wallpapers"),
+        ("CUTOUTS", "pass cutouts=<folder> .*apt install tuxpaint-stamps-default"),
+        ("BACKGROUNDS", "pass backgrounds=<folder> .*apt install lomiri-wallpapers"),
     ],
 )
 def test_without_folders_it_says_what_to_do(folders, tmp_path, monkeypatch, missing, message):
