@@ -9,12 +9,10 @@ pictures, in the features of `classifier_fashion_mnist`. 40 minutes on 2 cores:
 import contextlib
 import copy
 import dataclasses
-import importlib.util
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
+import recipes_of
 import table
 import torch
 import tyro
@@ -23,7 +21,6 @@ from torch import nn
 import dnzoo
 from dnzoo.training.environment import environment
 
-RECIPE = Path(__file__).parents[1] / "recipes/dcgan.py"
 AVERAGE, SMOOTHING = 0.999, 0.1
 
 
@@ -123,12 +120,9 @@ def pictures(generator, count, seed):
 
 
 def main(options):
-    specification = importlib.util.spec_from_file_location("recipe", RECIPE)
-    recipe = importlib.util.module_from_spec(specification)
-    sys.modules["recipe"] = recipe
-    specification.loader.exec_module(recipe)
+    recipe = recipes_of.recipe("dcgan")
     config = recipe.Config(seed=options.seed, smoke=options.smoke, epochs=options.epochs)
-    task, _ = recipe.setup(config)
+    task = config.task.from_config(config)
     count, made, rows = task._count(10_000), environment(), []
     ours = dnzoo.load(options.model)
     generator = train(task, options)
@@ -139,7 +133,7 @@ def main(options):
     for name, generate in trained.items():
         found = task.judge_pictures(generate())
         with contextlib.suppress(KeyError):
-            del found["share of each class"]
+            del found["class_share"]
         found["frechet_distance"] = f"{found['frechet_distance']:.3f}"
         rows.append({"net": name, **found, "epochs": options.epochs, "seed": options.seed, **made})
         print(rows[-1])

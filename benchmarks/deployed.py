@@ -22,7 +22,7 @@ METRICS = (
     "psnr_y",
     "ssim_y",
     "accuracy",
-    "negative elbo",
+    "nelbo",
     "frechet_distance",
 )
 

@@ -83,7 +83,7 @@ def fine_tuned(options, home):
             f"--data {textures} {EDSR} --seed {seed}",
         )
         pairs = (
-            ("vae", "negative elbo", vae, "vae_mnist", "--fine-learning-rate 0.001"),
+            ("vae", "nelbo", vae, "vae_mnist", "--fine-learning-rate 0.001"),
             ("super_resolution", "psnr_y", sr, "edsr_baseline_x2", ""),
         )
         for family, metric, switches, model, rate in pairs:

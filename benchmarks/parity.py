@@ -156,9 +156,7 @@ def test(task, predict):
 
 def run_seed(options, data, seed):
     """Both nets trained with one seed, as the rows of the table."""
-    config = SimpleNamespace(
-        batch_size=options.batch_size, class_weights=(), seed=seed, smoke=False
-    )
+    config = SimpleNamespace(batch_size=options.batch_size, seed=seed, smoke=False)
     task = Segmentation(data, config)
     steps = options.epochs * task.train.steps_per_epoch
     keras.utils.set_random_seed(seed)

@@ -4,10 +4,10 @@ import importlib
 import shlex
 import sys
 from pathlib import Path
-
-import tyro
+from types import ModuleType
 
 import dnzoo
+from dnzoo import training
 from dnzoo.storage import pretrained
 
 
@@ -16,15 +16,21 @@ def names():
     return [name for name in dnzoo.list_pretrained() if name != "efficientnet_lite0_imagenet"]
 
 
+def recipe(name: str) -> ModuleType:
+    """The module `recipes/<name>.py`."""
+    root = str(Path(__file__).parents[1])
+    if root not in sys.path:
+        sys.path.append(root)
+    return importlib.import_module(f"recipes.{name}")
+
+
 def setup(name, data_dir):
     """(config, task, build) as the recipe had them."""
     meta = pretrained.read_meta(pretrained.find(name))
-    _, script, *switches = shlex.split(meta["provenance"]["command"])
-    if "--start-from" in switches:  # another published model, by its name
-        place = switches.index("--start-from") + 1
-        switches[place] = Path(switches[place]).parent.name
-    if "recipes" not in sys.path:
-        sys.path.insert(0, "recipes")
-    recipe = importlib.import_module(Path(script).stem)
-    config = tyro.cli(recipe.Config, args=[*switches, "--data-dir", data_dir])
-    return config, *recipe.setup(config)
+    _, script, *flags = shlex.split(meta["provenance"]["command"])
+    if "--start-from" in flags:  # another published model, by its name
+        place = flags.index("--start-from") + 1
+        flags[place] = Path(flags[place]).parent.name
+    module = recipe(Path(script).stem)
+    config = training.parse(module.Config, args=[*flags, "--data-dir", data_dir])
+    return config, *training.setup(config, module.build)

@@ -8,44 +8,28 @@ import dataclasses
 import keras
 
 from dnzoo import training
-from dnzoo.data import pictures
 from dnzoo.layers import ConvBlock, Output, Preprocessing
 from dnzoo.tasks import Classification
 
 
 @dataclasses.dataclass(kw_only=True)
-class Config(training.Config):
-    data: str = "fashion_mnist"
-    """mnist, fashion_mnist, cifar10, or a folder of their raw files or of pictures."""
+class Config(Classification.Config):
     out: str = "runs/classifier"
-    """The folder that gets everything the run makes."""
-    image_size: int | None = None
-    """Rows and columns of the pictures; none: as they are."""
     filters: tuple[int, ...] = (16, 32, 64)
     """Channels of each level, two convolutions each; the last are the features."""
-    epochs: int = 10
-    """How often each picture is seen."""
-    batch_size: int = 128
-    """Pictures a step, all devices together."""
     learning_rate: float = 3e-3
-    """Highest learning rate, of AdamW."""
 
 
-def setup(config):
-    data = pictures.load(config.data, config.data_dir, config.image_size, config.seed)
-
-    def build():
-        image = x = keras.Input(data.shape, name="image")
-        x = Preprocessing(name="preprocessing")(x)
-        for level, width in enumerate(config.filters):
-            if level:
-                x = keras.layers.MaxPooling2D(2, name=f"pool_{2**level}")(x)
-            x = ConvBlock(width, name=f"block_{2**level}")(x)
-        x = keras.layers.GlobalAveragePooling2D(name="features")(x)
-        x = keras.layers.Dense(data.classes, dtype="float32", name="logits")(x)
-        return keras.Model(image, Output("labels", logits=True)(x), name="classifier")
-
-    return Classification(data, config), build
+def build(config, data):
+    image = x = keras.Input(data.shape, name="image")
+    x = Preprocessing(name="preprocessing")(x)
+    for level, width in enumerate(config.filters):
+        if level:
+            x = keras.layers.MaxPooling2D(2, name=f"pool_{2**level}")(x)
+        x = ConvBlock(width, name=f"block_{2**level}")(x)
+    x = keras.layers.GlobalAveragePooling2D(name="features")(x)
+    x = keras.layers.Dense(data.classes, dtype="float32", name="logits")(x)
+    return keras.Model(image, Output("labels", logits=True)(x), name="classifier")
 
 
 def search_space(hp):
@@ -56,4 +40,4 @@ def search_space(hp):
 
 
 if __name__ == "__main__":
-    training.command(setup, Config, __doc__, search_space)
+    training.command(build, Config, __doc__, search_space)

@@ -13,25 +13,13 @@ from typing import Literal
 
 import dnzoo
 from dnzoo import training
-from dnzoo.data import segmentation
 from dnzoo.models import create_model, take_weights
 from dnzoo.tasks import Segmentation
 
 
 @dataclasses.dataclass(kw_only=True)
-class Config(training.Config):
-    data: str = "fashion_scenes"
-    """fashion_scenes, cutout_scenes, oxford_iiit_pet, or a folder with images/ and masks/."""
+class Config(Segmentation.Config):
     out: str = "runs/fcn"
-    """The folder that gets everything the run makes."""
-    scenes: int = 2000
-    """Training scenes to compose, for fashion_scenes and cutout_scenes."""
-    cutouts: str | None = None
-    """For cutout_scenes: transparent PNGs in a sub-folder a class; none: Debian's, if installed."""
-    backgrounds: str | None = None
-    """For cutout_scenes: a folder of photographs; none: Debian's, if installed."""
-    image_size: int = 128
-    """Images are fitted into a square of this size."""
     model: Literal["fcn32s", "fcn16s", "fcn8s"] = "fcn8s"
     """How fine the scores are that the net uses."""
     start_from: str | None = None
@@ -48,38 +36,23 @@ class Config(training.Config):
     """Rate after fc6 and fc7."""
     padding: Literal["same", "valid"] = "same"
     """valid: the paper's way, the image padded by 100."""
-    loss: str = "cross_entropy"
-    """cross_entropy, focal, dice, tversky, lovasz, or a sum such as cross_entropy+dice."""
 
 
-def setup(config):
-    data = segmentation.load(
-        config.data,
-        config.data_dir,
-        config.image_size,
-        config.seed,
-        config.scenes,
-        cutouts=config.cutouts,
-        backgrounds=config.backgrounds,
+def build(config, data):
+    model = create_model(
+        config.model,
+        input_shape=(None, None, 3),
+        classes=len(data.class_names),
+        encoder=config.encoder,
+        encoder_weights=config.encoder_weights,
+        fc_filters=config.fc_filters,
+        fc_kernel_size=config.fc_kernel_size,
+        dropout=config.dropout,
+        padding=config.padding,
     )
-
-    def build():
-        model = create_model(
-            config.model,
-            input_shape=(None, None, 3),
-            classes=len(data.class_names),
-            encoder=config.encoder,
-            encoder_weights=config.encoder_weights,
-            fc_filters=config.fc_filters,
-            fc_kernel_size=config.fc_kernel_size,
-            dropout=config.dropout,
-            padding=config.padding,
-        )
-        if config.start_from:
-            print("Taken:", ", ".join(take_weights(model, dnzoo.load(config.start_from))))
-        return model
-
-    return Segmentation(data, config, config.loss), build
+    if config.start_from:
+        print("Taken:", ", ".join(take_weights(model, dnzoo.load(config.start_from))))
+    return model
 
 
 def search_space(hp):
@@ -92,4 +65,4 @@ def search_space(hp):
 
 
 if __name__ == "__main__":
-    training.command(setup, Config, __doc__, search_space)
+    training.command(build, Config, __doc__, search_space)

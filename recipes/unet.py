@@ -14,32 +14,20 @@ On your own images:
 import dataclasses
 
 from dnzoo import training, unet
-from dnzoo.data import segmentation
+from dnzoo.layers.fusion import Skip
+from dnzoo.layers.upsampling import Upsampling
 from dnzoo.tasks import Segmentation
 
 
 @dataclasses.dataclass(kw_only=True)
-class Config(training.Config):
-    data: str = "fashion_scenes"
-    """fashion_scenes, cutout_scenes, oxford_iiit_pet, or a folder with images/ and masks/."""
+class Config(Segmentation.Config):
     out: str = "runs/unet"
-    """The folder that gets everything the run makes."""
-    scenes: int = 2000
-    """Training scenes to compose, for fashion_scenes and cutout_scenes."""
-    without: tuple[str, ...] = ()
-    """Classes left out of composed scenes."""
-    cutouts: str | None = None
-    """For cutout_scenes: transparent PNGs in a sub-folder a class; none: Debian's, if installed."""
-    backgrounds: str | None = None
-    """For cutout_scenes: a folder of photographs; none: Debian's, if installed."""
-    image_size: int = 128
-    """Images are fitted into a square of this size."""
     filters: tuple[int, ...] = (24, 48, 96, 192)
     """Channels of each level, deepest last."""
-    upsampling: str = "transposed"
-    """transposed, subpixel, nearest, bilinear or bicubic."""
-    skip: str = "concat"
-    """concat, add or attention."""
+    upsampling: Upsampling = "transposed"
+    """How the expanding half upsamples."""
+    skip: Skip = "concat"
+    """How a level joins the one below."""
     residual: bool = False
     """A shortcut around every double convolution."""
     dropout: float = 0.0
@@ -48,37 +36,21 @@ class Config(training.Config):
     """efficientnet_lite0, or a keras.applications name, in place of the contracting half."""
     encoder_weights: str | None = None
     """imagenet, or a weights file, for --encoder."""
-    loss: str = "cross_entropy"
-    """cross_entropy, focal, dice, tversky, lovasz, or a sum such as cross_entropy+dice."""
 
 
-def setup(config):
-    data = segmentation.load(
-        config.data,
-        config.data_dir,
-        config.image_size,
-        config.seed,
-        config.scenes,
-        config.without,
-        config.cutouts,
-        config.backgrounds,
+def build(config, data):
+    return unet(
+        (None, None, 3),
+        classes=len(data.class_names),
+        filters=config.filters,
+        upsampling=config.upsampling,
+        skip=config.skip,
+        residual=config.residual,
+        dropout=config.dropout,
+        encoder=config.encoder,
+        encoder_weights=config.encoder_weights,
+        include_preprocessing=True,
     )
-
-    def build():
-        return unet(
-            (None, None, 3),
-            classes=len(data.class_names),
-            filters=config.filters,
-            upsampling=config.upsampling,
-            skip=config.skip,
-            residual=config.residual,
-            dropout=config.dropout,
-            encoder=config.encoder,
-            encoder_weights=config.encoder_weights,
-            include_preprocessing=True,
-        )
-
-    return Segmentation(data, config, config.loss), build
 
 
 def search_space(hp):
@@ -92,4 +64,4 @@ def search_space(hp):
 
 
 if __name__ == "__main__":
-    training.command(setup, Config, __doc__, search_space)
+    training.command(build, Config, __doc__, search_space)

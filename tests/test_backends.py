@@ -19,8 +19,9 @@ def arrays(split, count):
     return tuple(np.stack([s[key] for s in found]) for key in ("image", "segmentation_mask"))
 
 data = segmentation.SegmentationData(
-    "scenes", "32px", garments.CLASS_NAMES,
+    "scenes", "32px",
     {"train": arrays("train", 24), "validation": arrays("validation", 6), "test": arrays("test", 6)},
+    garments.CLASS_NAMES,
 )
 out, stop = sys.argv[1], int(sys.argv[2])
 config = training.Config(

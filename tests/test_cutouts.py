@@ -103,15 +103,15 @@ def test_fashion_scenes_without_classes(tmp_path):
 
 @pytest.mark.parametrize("without", [("hat",), ("background",), garments.CLASS_NAMES[1:]])
 def test_classes_to_leave_out_must_be_there(tmp_path, without):
-    with pytest.raises(ValueError, match=r"--without .* some, but not all, of t-shirt, trouser"):
+    with pytest.raises(ValueError, match=r"without=.* some, but not all, of t-shirt, trouser"):
         segmentation.fashion_scenes(tmp_path, 32, 12, 3, 3, without=without)
 
 
 @pytest.mark.parametrize(
     ("missing", "message"),
     [
-        ("CUTOUTS", "pass --cutouts FOLDER .*apt install tuxpaint-stamps-default"),
-        ("BACKGROUNDS", "pass --backgrounds FOLDER .*apt install lomiri-wallpapers"),
+        ("CUTOUTS", "pass cutouts=<folder> .*apt install tuxpaint-stamps-default"),
+        ("BACKGROUNDS", "pass backgrounds=<folder> .*apt install lomiri-wallpapers"),
     ],
 )
 def test_without_folders_it_says_what_to_do(folders, tmp_path, monkeypatch, missing, message):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dnzoo.data import Batches, Evaluation, garments, segmentation, tfds_offline
-from dnzoo.data.augmentation import augment
+from dnzoo.data import Batches, Evaluation, garments, segmentation, targets, tfds_offline
+from dnzoo.data.augmentation import Augmentation
 
 
 def test_scenes_are_exact():
@@ -156,7 +156,7 @@ def test_no_network_is_said(tmp_path, monkeypatch):
 
     monkeypatch.setattr(tfds, "builder", lambda *args, **kwargs: pytest.fail("TFDS was asked"))
     monkeypatch.setattr(tfds_offline, "_answers", lambda url: False)
-    with pytest.raises(ConnectionError, match=r"does not answer.*--data FOLDER"):
+    with pytest.raises(ConnectionError, match=r"does not answer.*data=<folder>"):
         segmentation.load("oxford_iiit_pet", tmp_path)
 
 
@@ -169,6 +169,7 @@ def test_a_server_that_is_silent_is_not_waited_for(monkeypatch):
 
 def test_batches_are_a_function_of_seed_and_step(small_scenes):
     def make(seed=0):
+        augment = Augmentation(small_scenes.targets)
         return Batches(*small_scenes.splits["train"], batch_size=5, seed=seed, augment=augment)
 
     a, b = make(), make()
@@ -208,7 +209,7 @@ def test_augmentation_moves_image_and_mask_alike(rank: int) -> None:
         coarse = coarse.repeat(16, axis)
     masks = coarse * 7
     images = np.repeat(coarse[..., None] * 200, 3, axis=-1).astype("uint8")
-    moved, moved_masks = augment(images, masks, rng)
+    moved, moved_masks = Augmentation((targets.Image(), targets.ClassMask()))(images, masks, rng)
     assert set(np.unique(moved_masks)) <= {0, 7}
     assert not np.array_equal(moved_masks, masks)
     for image, mask in zip(moved.mean(-1), moved_masks):

@@ -37,7 +37,7 @@ def split(name, count):
     return tuple(np.stack([f[key] for f in found]) for key in ("image", "segmentation_mask"))
 
 splits = {"train": split("train", 12), "validation": split("validation", 5), "test": split("test", 5)}
-data = segmentation.SegmentationData("garments", "32px", garments.CLASS_NAMES, splits)
+data = segmentation.SegmentationData("garments", "32px", splits, garments.CLASS_NAMES)
 
 def build():
     return unet((None, None, 3), 11, filters=(4, 8), include_preprocessing=True)
@@ -99,7 +99,7 @@ def test_what_can_not_be_had(monkeypatch, name, batch_size, environment, message
 def test_batches_must_divide(monkeypatch):
     monkeypatch.setattr(devices, "_strategy", lambda name: (2, None))
     with (
-        pytest.raises(ValueError, match="--batch-size 7 is shared by 2 devices"),
+        pytest.raises(ValueError, match="batch_size=7 is shared by 2 devices"),
         devices.distributed("mirrored", 7),
     ):
         pass

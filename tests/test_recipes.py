@@ -1,16 +1,26 @@
 """The recipes from the command line: start, repeat, evaluate, fine-tune, interrupt, errors."""
 
+import dataclasses
+import importlib
+import itertools
 import json
+import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
+from typing import get_args
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from dnzoo import losses, training
 from dnzoo.data import garments
+from dnzoo.layers.upsampling import Upsampling
+from dnzoo.losses.names import NAMES
+from dnzoo.training.command import as_flags
 from tests.conftest import ROOT, weights
 
 RECIPE = ["recipes/unet.py", "--smoke", "--epochs", "1", "--image-size", "32", "--scenes", "40"]
@@ -30,11 +40,8 @@ def recipe(tmp_path_factory):
     return folder
 
 
-def recipe_again(*arguments, check=True, **kwargs):
-    command = [sys.executable, "recipes/unet.py", *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, **kwargs)
-    assert not check or done.returncode == 0, done.stderr[-3000:]
-    return done
+def recipe_again(*arguments):
+    return child_script("recipes/unet.py", *arguments)
 
 
 def test_config_repeats_a_run(recipe):
@@ -70,14 +77,18 @@ def test_evaluate(recipe):
         ),
     ],
 )
-def test_errors_are_one_line(recipe, arguments, message):
-    done = recipe_again(
-        *("--data-dir", recipe / "data", "--image-size", 32, "--scenes", 40, "--out", recipe / "x"),
-        *arguments,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert message in done.stderr and "Traceback" not in done.stderr
+def test_errors_are_one_line(recipe, arguments, message, monkeypatch, capsys):
+    from recipes import unet
+
+    shared = ("--data-dir", recipe / "data", "--image-size", 32, "--scenes", 40)
+    command = ["recipes/unet.py", *shared, "--out", recipe / "x", *arguments]
+    monkeypatch.setattr(sys, "argv", [*map(str, command)])
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(SystemExit) as stop:
+        training.command(unet.build, unet.Config, unet.__doc__)
+    assert stop.value.code == 1
+    said = capsys.readouterr().err
+    assert message in said and "Traceback" not in said
     assert not (ROOT / "nowhere").exists() and not (ROOT / "docs/.dnzoo").exists()
 
 
@@ -140,3 +151,88 @@ def test_ctrl_c_on_the_command_line(recipe):
     stdout, stderr = process.communicate(timeout=60)
     assert "goes on from there" in stderr, stdout + stderr[-2000:]
     assert process.returncode == 130 and (out / "checkpoints/last.npz").is_file()
+
+
+PAGES = ("README.md", "Makefile", "docs/*.md", "docs/*.ipynb", "recipes/*.py", "saved_models/*/assets.extra/README.md")  # fmt: skip
+COMMAND = re.compile(r"(?:python|\(PYTHON\)) (recipes/(\w+)\.py(?:\\\\?\n|[^\n`|#\"])*)")
+
+
+def published():
+    """{(recipe, what follows it on the command line)} of every command on a page."""
+    texts = [path.read_text("utf-8") for page in PAGES for path in sorted(ROOT.glob(page))]
+    found = [match for text in texts for match in COMMAND.finditer(text)]
+    lines = {
+        (m[2], " ".join(re.sub(r"\\+n?", " ", m[1].split(".py", 1)[1]).split())) for m in found
+    }
+    return sorted(line for line in lines if line[1] != "--help")
+
+
+@pytest.mark.parametrize(("name", "line"), published())
+def test_published_commands_parse(name, line):
+    recipe = importlib.import_module(f"recipes.{name}")
+    flags = shlex.split(line)
+    if "--config" in flags:  # a file of an earlier run
+        place = flags.index("--config")
+        del flags[place : place + 2]
+    config = training.parse(getattr(recipe, "config_of", None) or recipe.Config, args=flags)
+    for flag, value in itertools.pairwise(flags):
+        if flag.startswith("--") and not value.startswith("--"):
+            found = getattr(config, flag[2:].replace("-", "_"))
+            assert value in map(str, found if isinstance(found, tuple) else (found,))
+
+
+def test_commands_are_found():
+    names = {name for name, _ in published()}
+    assert {"unet", "fcn", "vae", "dcgan", "mask_head", "super_resolution", "finetune"} <= names
+    assert any(
+        "--loss cross_entropy+dice" in line and "--warmup" in line for _, line in published()
+    )
+
+
+RECIPES = ("classifier", "dcgan", "fcn", "mask_head", "super_resolution", "unet", "vae")
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_help_lists_every_choice(name, capsys):
+    config = importlib.import_module(f"recipes.{name}").Config
+    with pytest.raises(SystemExit):
+        training.parse(config, "what it does", ["--help"])
+    said = capsys.readouterr().out
+    fields = {field.name: field.type for field in dataclasses.fields(config)}
+    assert all(f"--{field.replace('_', '-')}" in said for field in fields)
+    assert fields.get("upsampling", Upsampling) == Upsampling
+    if "upsampling" in fields:
+        assert all(choice in said for choice in get_args(Upsampling))
+    if config.task.kind == "classes":
+        assert all(loss in said for loss in NAMES) and losses.get("+".join(NAMES))
+
+
+def test_an_option_that_a_recipe_ignores_is_refused(tmp_path):
+    from recipes import unet, vae
+
+    with pytest.raises(SystemExit):
+        training.parse(vae.Config, args=["--class-weights", "1", "2"])
+    assert training.parse(unet.Config, args=["--class-weights", "1", "2"]).class_weights == (1, 2)
+    stored = {**training.parse(vae.Config, args=[]).stored(), "class_weights": []}
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(stored))  # as older versions wrote it
+    assert training.parse(vae.Config, args=["--config", str(path)]).filters == (32, 64)
+    path.write_text(json.dumps({**stored, "class_weights": [1, 2]}))
+    with pytest.raises(ValueError, match="holds class_weights, which this recipe has not"):
+        training.parse(vae.Config, args=["--config", str(path)])
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("class_weights=(1.0,): 1 number", "--class-weights (1.0,): 1 number"),
+        ("use another `out`.", "use another --out."),
+        ("pass data=<folder> of them", "pass --data <folder> of them"),
+        ("say size=<pixels>.", "say --image-size <pixels>."),
+        ("the data are in /out/data=3, ?data=4 or a_data=5", None),
+        ("data is what `other` says, data == 3", None),
+    ],
+)
+def test_errors_name_flags(message, said):
+    assert as_flags(message, ["class_weights", "data", "out", "image_size"]) == (said or message)
+    assert as_flags(message, []) == message

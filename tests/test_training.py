@@ -181,7 +181,7 @@ def test_nan_stops_the_run_and_keeps_the_last_good_state(small_scenes, tmp_path)
     task = Segmentation(small_scenes, config)
     fetch = task.train.batch
     task.train.batch = lambda step: (fetch(step)[0] * np.float32("nan"), fetch(step)[1])
-    with pytest.raises(FloatingPointError, match="lower --learning-rate"):
+    with pytest.raises(FloatingPointError, match="lower `learning_rate`"):
         training.run(config, task, build)
     after = weights(out)
     assert all(np.array_equal(before[key], after[key]) for key in before)
@@ -230,7 +230,7 @@ def test_a_model_that_can_not_be_saved_is_refused_before_training(small_scenes, 
 
 def test_class_weights_must_fit(small_scenes):
     with pytest.raises(ValueError, match="2 numbers for 11 classes"):
-        Segmentation(small_scenes, Config(class_weights=(1.0, 2.0)))
+        Segmentation(small_scenes, Config(), class_weights=(1.0, 2.0))
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])

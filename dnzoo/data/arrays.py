@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from dnzoo import storage
-from dnzoo.metrics.labels import IGNORE
 
 
 def cached(name, sources, data_dir, kinds=("images", "masks")):
@@ -34,15 +33,6 @@ def cached(name, sources, data_dir, kinds=("images", "masks")):
         split: tuple(np.load(folder / f"{split}_{kind}.npy", "r") for kind in kinds)
         for split in sources
     }
-
-
-def fitted(name, sources, data_dir, size):
-    """`cached` images and masks, fitted into a square; sources yield (image, mask) of any size."""
-    square = {
-        split: (count, (_fit(*pair, size) for pair in source))
-        for split, (count, source) in sources.items()
-    }
-    return cached(name, square, data_dir)
 
 
 def _write(folder, split, count, source, kinds):
@@ -76,19 +66,3 @@ def _header(file, rows, array):
     np.lib.format.write_array_header_1_0(
         file, {"descr": description, "fortran_order": False, "shape": shape}
     )
-
-
-def _fit(image, mask, size):
-    """Shrink or enlarge to fit a square, keeping the aspect; the rest is black and ignored."""
-    from PIL import Image
-
-    height, width = mask.shape
-    if (height, width) == (size, size):
-        return image[None], mask[None]
-    scale = size / max(height, width)
-    new = max(round(width * scale), 1), max(round(height * scale), 1)
-    canvas = np.zeros((size, size, 3), "uint8")
-    ignored = np.full((size, size), IGNORE, "uint8")
-    canvas[: new[1], : new[0]] = Image.fromarray(image).resize(new, Image.BICUBIC)
-    ignored[: new[1], : new[0]] = Image.fromarray(mask).resize(new, Image.NEAREST)
-    return canvas[None], ignored[None]

@@ -52,7 +52,7 @@ class _Scenes(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         unknown = [name for name in without if name not in known[1:]]
         if unknown or {*known[1:]} == {*without}:
             raise ValueError(
-                f"--without {' '.join(without)}: name some, but not all, of {', '.join(known[1:])}."
+                f"without={tuple(without)!r}: name some, but not all, of {', '.join(known[1:])}."
             )
         return [name for name in known if name not in without]
 

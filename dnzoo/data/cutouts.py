@@ -62,7 +62,7 @@ class Cutouts:
 
     def __init__(self, cutouts=None, backgrounds=None, seed=0):
         classes = _stamps() if cutouts is None else _sub_folders(cutouts)
-        photographs = find(backgrounds, NO_BACKGROUND, "--backgrounds")
+        photographs = find(backgrounds, NO_BACKGROUND, "backgrounds")
         self.class_names = ("background", *classes)
         state = hashlib.sha256(repr((seed, HELD_OUT)).encode())
         for path in [path for paths in classes.values() for path in paths] + photographs:
@@ -95,7 +95,7 @@ class Cutouts:
 def _stamps() -> dict[str, list[Path]]:
     if not CUTOUTS.is_dir():
         raise FileNotFoundError(
-            "cutout_scenes needs cut-outs: pass --cutouts FOLDER (a sub-folder of transparent PNGs "
+            "cutout_scenes needs cut-outs: pass cutouts=<folder> (a sub-folder of transparent PNGs "
             "for each class), or on Debian: apt install tuxpaint-stamps-default."
         )
     classes = {name: [] for name in STAMPS}
@@ -117,12 +117,14 @@ def _is_photograph(path: Path) -> bool:
 def _sub_folders(folder: str | Path) -> dict[str, list[Path]]:
     folder = Path(folder)
     if not folder.is_dir():
-        raise FileNotFoundError(f"--cutouts {folder} is no folder.")
+        raise FileNotFoundError(f"cutouts={str(folder)!r} is no folder.")
     folders = [p for p in sorted(folder.iterdir()) if p.is_dir() and not p.name.startswith(".")]
     classes = {p.name: reading.listed(p, recursive=True) for p in folders}
     classes = {name: paths for name, paths in classes.items() if paths}
     if not classes:
-        raise ValueError(f"--cutouts {folder} has no sub-folder of images; it needs one per class.")
+        raise ValueError(
+            f"cutouts={str(folder)!r} has no sub-folder of images; it needs one per class."
+        )
     return classes
 
 

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from dnzoo.data.arrays import IGNORE, fitted
+from dnzoo.data.base import fitted
 from dnzoo.data.scenes import SPLITS
 from dnzoo.imaging import reading
+from dnzoo.metrics.labels import IGNORE
 
 
-def load(folder, data_dir, size, seed):
-    """The arrays of a folder: (name, detail, class names, {split: (images, masks)}).
+def load(
+    folder: str | Path, data_dir: str | Path, size: int, seed: int
+) -> tuple[str, str, dict[str, tuple[np.ndarray, ...]], tuple[str, ...]]:
+    """The arrays of a folder: (name, detail, {split: (images, masks)}, class names).
 
     See `dnzoo.data.segmentation.load` for what a folder holds and what is raised.
     """
@@ -30,7 +33,7 @@ def load(folder, data_dir, size, seed):
         for split, found in pairs.items()
     }
     splits = fitted(f"{name}-{detail}", sources, data_dir, size)
-    return name, detail, _class_names(folder, splits), splits
+    return name, detail, splits, _class_names(folder, splits)
 
 
 def _split(folder, seed):

@@ -6,12 +6,16 @@ right, bottom) in pixels; labels uint8 (n, k), 255 where there is no object.
 """
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 
 from dnzoo.data import tfds_offline
-from dnzoo.data.arrays import IGNORE, cached
+from dnzoo.data.arrays import cached
+from dnzoo.data.base import Data
 from dnzoo.data.scenes import SPLITS
+from dnzoo.data.targets import Boxes, Image, InstanceMask, Labels
+from dnzoo.metrics.labels import IGNORE
 
 KINDS = ("images", "instances", "boxes", "labels")
 # what a model trained on them is named after
@@ -22,23 +26,28 @@ COCO_THINGS = 80  # of the panoptic classes, the ones that can be counted
 
 
 @dataclasses.dataclass(frozen=True)
-class Instances:
-    """A data set of images with objects.
+class Instances(Data):
+    """Images with objects: splits of (images, instances, boxes, labels).
 
     Attributes:
-        name, detail: what it was loaded as.
         class_names: of the objects, without a background.
-        splits: {"train" | "validation" | "test": (images, instances, boxes, labels)}, memory-mapped.
+        name, detail, splits: as of `Data`.
     """
 
-    name: str
-    detail: str
     class_names: tuple[str, ...]
-    splits: dict
+    targets = (Image(), InstanceMask(), Boxes(), Labels())
 
 
-def load(data, data_dir="data", size=128, seed=0, scenes=2000, cutouts=None, backgrounds=None):
-    """The objects that `--data` names.
+def load(
+    data: str,
+    data_dir: str | Path = "data",
+    size: int = 128,
+    seed: int = 0,
+    scenes: int = 2000,
+    cutouts: str | Path | None = None,
+    backgrounds: str | Path | None = None,
+) -> Instances:
+    """The objects that `data` names.
 
     Args:
         data: "cutout_scenes", "fashion_scenes" (both composed, with exact masks), or "coco/2017"
@@ -66,7 +75,7 @@ def load(data, data_dir="data", size=128, seed=0, scenes=2000, cutouts=None, bac
         detail, read = f"{size}px", _panoptic
         names = builder.info.features["panoptic_objects"].feature["label"].names[:COCO_THINGS]
     else:
-        raise FileNotFoundError(f"--data {data!r} is none of {', '.join(NAMES)}.")
+        raise FileNotFoundError(f"data={data!r} is none of {', '.join(NAMES)}.")
     sources = {
         split: (builder.info.splits[part].num_examples, _rows(builder, part, read, size))
         for split, part in parts.items()
@@ -76,13 +85,14 @@ def load(data, data_dir="data", size=128, seed=0, scenes=2000, cutouts=None, bac
     # as many places as the fullest image needs
     most = max(int(np.max(np.sum(labels != IGNORE, axis=1))) for *_, labels in arrays.values())
     arrays = {split: (*a[:2], a[2][:, :most], a[3][:, :most]) for split, a in arrays.items()}
-    return Instances(name, detail, tuple(names), arrays)
+    return Instances(name, detail, arrays, tuple(names))
 
 
 def _rows(builder, split, read, size):
     for example in tfds_offline.examples(builder, split):
         image, masks, labels = read(example)
-        image, masks = _square(image, masks, size)
+        image = Image().fitted(image, size)
+        masks = [InstanceMask().fitted(mask, size) for mask in masks]
         order = np.argsort([-np.count_nonzero(mask) for mask in masks])[:OBJECTS]
         instances = np.zeros((size, size), "uint8")
         boxes = np.zeros((OBJECTS, 4), "float32")
@@ -112,21 +122,3 @@ def _panoptic(example):
     things = (objects["label"] < COCO_THINGS) & ~objects["is_crowd"]
     masks = [code == number for number in objects["id"][things]]
     return example["image"], masks, objects["label"][things]
-
-
-def _square(image, masks, size):
-    """Image and masks fitted into a square, as `arrays.fitted` does."""
-    from PIL import Image
-
-    height, width = image.shape[:2]
-    if (height, width) == (size, size):
-        return image, masks
-    scale = size / max(height, width)
-    new = max(round(width * scale), 1), max(round(height * scale), 1)
-    canvas = np.zeros((size, size, 3), "uint8")
-    canvas[: new[1], : new[0]] = Image.fromarray(image).resize(new, Image.BICUBIC)
-    fitted = []
-    for mask in masks:
-        fitted.append(np.zeros((size, size), bool))
-        fitted[-1][: new[1], : new[0]] = Image.fromarray(mask).resize(new, Image.NEAREST)
-    return canvas, fitted

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from dnzoo.data import tfds_offline
+from dnzoo.data import targets, tfds_offline
 from dnzoo.data.arrays import cached
+from dnzoo.data.base import Data
 from dnzoo.data.scenes import SPLITS
 from dnzoo.imaging import reading
 
@@ -30,25 +31,22 @@ TEST_SKLEARN = ("china.jpg", "flower.jpg")
 
 
 @dataclasses.dataclass(frozen=True)
-class Photographs:
-    """A data set for super-resolution.
+class Photographs(Data):
+    """Aligned tiles for super-resolution: splits "train" and "validation" of (small, large).
 
     Attributes:
-        name, detail: what it was loaded as.
-        scale: how much larger the large pictures are.
-        splits: {"train" | "validation": (small, large)}, uint8 tiles (n, h, w, 3), memory-mapped.
-        test: {name: (H, W, 3) uint8}, whole pictures whose sizes `scale` divides.
+        scale: how much larger the large images are.
+        test: {name: (H, W, 3) uint8}, whole images whose sizes `scale` divides.
+        name, detail, splits: as of `Data`.
     """
 
-    name: str
-    detail: str
     scale: int
-    splits: dict
-    test: dict
+    test: dict[str, np.ndarray]
+    targets = (targets.Image(), targets.Image())
 
 
-def load(data, data_dir="data", scale=2, seed=0):
-    """The photographs that `--data` names, for a scale.
+def load(data: str, data_dir: str | Path = "data", scale: int = 2, seed: int = 0) -> Photographs:
+    """The photographs that `data` names, for a scale.
 
     Args:
         data: "photographs" (Debian's packages lomiri-wallpapers-16.04 and mate-backgrounds, a tenth
@@ -78,7 +76,7 @@ def load(data, data_dir="data", scale=2, seed=0):
             return {path.name: read(path) for path in parts["test"]}
     else:
         raise FileNotFoundError(
-            f"--data {data!r} is neither a folder nor one of photographs, div2k. A folder needs "
+            f"data={data!r} is neither a folder nor one of photographs, div2k. A folder needs "
             f"images: {', '.join(reading.TYPES)}."
         )
     state = hashlib.sha256(repr((scale, seed, shrink, TILE, FLAT)).encode())
@@ -90,27 +88,27 @@ def load(data, data_dir="data", scale=2, seed=0):
         for split in ("train", "validation")
     }
     splits = cached(f"{name}-{detail}", sources, data_dir, KINDS)
-    return Photographs(name, detail, scale, splits, _cut(test(), scale))
+    return Photographs(name, detail, splits, scale, _cut(test(), scale))
 
 
 def find(
-    folder: str | os.PathLike | None = None, drawn: re.Pattern = DRAWN, switch: str = "--data"
+    folder: str | os.PathLike | None = None, drawn: re.Pattern = DRAWN, argument: str = "data"
 ) -> list[Path]:
     """Paths of the photographs in a folder, sub-folders included; None: Debian's, less the drawn.
 
-    `switch` is what the error calls the folder.
+    `argument` is what the error calls the folder.
 
     Raises:
         FileNotFoundError: when the folder is missing; the message says what to install or pass.
     """
     if folder is None and not BACKGROUNDS.is_dir():
         raise FileNotFoundError(
-            f"No photographs here: pass {switch} FOLDER of them, or on Debian: apt install "
+            f"No photographs here: pass {argument}=<folder> of them, or on Debian: apt install "
             "lomiri-wallpapers-16.04 mate-backgrounds."
         )
     root = Path(folder or BACKGROUNDS)
     if not root.is_dir():
-        raise FileNotFoundError(f"{switch} {folder} is no folder.")
+        raise FileNotFoundError(f"{argument}={str(folder)!r} is no folder.")
     found = reading.listed(root, recursive=True)
     if folder is None:
         found = [path for path in found if not drawn.search(str(path.relative_to(root)))]
@@ -220,4 +218,4 @@ def _div2k(data_dir, scale):
     sources = {name: (None, _all_tiles(images(split), scale)) for name, split in splits.items()}
     arrays = cached(f"div2k-x{scale}", sources, data_dir, KINDS)
     test = {f"{i:04d}": image for i, image in enumerate(images("validation"), start=801)}
-    return Photographs("div2k", f"x{scale}", scale, arrays, _cut(test, scale))
+    return Photographs("div2k", f"x{scale}", arrays, scale, _cut(test, scale))

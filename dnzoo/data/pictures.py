@@ -14,8 +14,10 @@ import numpy as np
 
 from dnzoo.data import tfds_offline
 from dnzoo.data.arrays import cached
+from dnzoo.data.base import Data
 from dnzoo.data.photographs import find, read
 from dnzoo.data.scenes import SPLITS
+from dnzoo.data.targets import Image, Labels
 from dnzoo.imaging import reading
 
 NAMES = ("mnist", "fashion_mnist", "cifar10", "celeb_a")
@@ -29,31 +31,26 @@ FASHION = Path("/usr/share/datasets/fashion-mnist")  # Debian's dataset-fashion-
 
 
 @dataclasses.dataclass(frozen=True)
-class Pictures:
-    """A data set of small pictures.
+class Pictures(Data):
+    """Small images and their labels, (n, H, W, C) and (n,); attributes as of `Data`."""
 
-    Attributes:
-        name, detail: what it was loaded as.
-        splits: {"train" | "validation" | "test": (pictures, labels)}, memory-mapped.
-    """
-
-    name: str
-    detail: str
-    splits: dict
+    targets = (Image(), Labels())
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, int, int]:
         """(height, width, channels) of a picture."""
         return self.splits["train"][0].shape[1:]
 
     @property
-    def classes(self):
+    def classes(self) -> int:
         """How many classes the labels tell apart; 1 for a folder of pictures."""
         return int(np.max(self.splits["train"][1])) + 1
 
 
-def load(data, data_dir="data", size=None, seed=0):
-    """The pictures that `--data` names.
+def load(
+    data: str, data_dir: str | Path = "data", size: int | None = None, seed: int = 0
+) -> Pictures:
+    """The images that `data` names.
 
     Args:
         data: "mnist", "fashion_mnist", "cifar10" or "celeb_a", fetched by TFDS (Debian's
@@ -84,7 +81,7 @@ def load(data, data_dir="data", size=None, seed=0):
         return _fetched(data, data_dir, size)
     else:
         raise FileNotFoundError(
-            f"--data {data!r} is neither a folder nor one of {', '.join(NAMES)}. A folder needs "
+            f"data={data!r} is neither a folder nor one of {', '.join(NAMES)}. A folder needs "
             "MNIST's raw files, CIFAR-10's PNGs, or pictures."
         )
     sources = {split: (None, _prepared(parts, split, size, seed)) for split in SPLITS}
@@ -134,7 +131,7 @@ def _folder(folder, size):
     if len(paths) < 3:
         raise ValueError(f"{folder} holds {len(paths)} pictures; at least 3 are needed.")
     if size is None:
-        raise ValueError(f"{folder} holds pictures of any size: say --image-size.")
+        raise ValueError(f"{folder} holds images of any size: say size=<pixels>.")
     names = sorted({path.parent for path in paths})
     held = np.arange(len(paths)) % 10 == 9  # each class's every tenth picture tests
 

@@ -7,49 +7,48 @@ data set may be larger than memory.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from dnzoo.data import folder, tfds_offline
-from dnzoo.data.arrays import IGNORE, fitted
+from dnzoo.data.base import Data, fitted
 from dnzoo.data.scenes import SPLITS
+from dnzoo.data.targets import ClassMask, Image
 from dnzoo.imaging.drawing import palette
+from dnzoo.metrics.labels import IGNORE
 
 
 @dataclasses.dataclass(frozen=True)
-class SegmentationData:
-    """A data set ready to train on.
+class SegmentationData(Data):
+    """Images and their masks, (n, H, W, 3) and (n, H, W).
 
     Attributes:
-        name: what it was loaded as, short.
-        detail: which variant of it: size, counts, seed.
-        class_names: one a class, class 0 first.
-        splits: {"train" | "validation" | "test": (images, masks)}, memory-mapped.
+        class_names: one per class, class 0 first.
+        name, detail, splits: as of `Data`.
     """
 
-    name: str
-    detail: str
     class_names: tuple[str, ...]
-    splits: dict
+    targets = (Image(), ClassMask())
 
     @property
-    def palette(self):
+    def palette(self) -> list[tuple[int, int, int]]:
         """A colour, (red, green, blue) 0 to 255, for each class; class 0 is black."""
         return palette(len(self.class_names))
 
 
 def load(
-    data,
-    data_dir="data",
-    size=128,
-    seed=0,
-    scenes=2000,
-    without=(),
-    cutouts=None,
-    backgrounds=None,
-):
-    """The data set that `--data` names.
+    data: str,
+    data_dir: str | Path = "data",
+    size: int = 128,
+    seed: int = 0,
+    scenes: int = 2000,
+    without: Sequence[str] = (),
+    cutouts: str | Path | None = None,
+    backgrounds: str | Path | None = None,
+) -> SegmentationData:
+    """The data set that `data` names.
 
     Args:
         data: "fashion_scenes" (made from the sample that dnzoo ships), "cutout_scenes" (made from
@@ -84,7 +83,7 @@ def load(
     if Path(data).is_dir():
         return SegmentationData(*folder.load(data, data_dir, size, seed))
     raise FileNotFoundError(
-        f"--data {data!r} is neither a folder nor one of fashion_scenes, cutout_scenes, "
+        f"data={data!r} is neither a folder nor one of fashion_scenes, cutout_scenes, "
         "oxford_iiit_pet. A folder needs images/ and masks/ (PNG masks of class numbers, paired by "
         "name)."
     )
@@ -165,4 +164,4 @@ def _from_tfds(name, detail, splits, data_dir, size, class_names=None):
     counts = {n: builder.info.splits[s].num_examples for n, (builder, s, _) in splits.items()}
     sources = {split: (counts[split], read(*source)) for split, source in splits.items()}
     arrays = fitted(f"{name}-{detail}", sources, data_dir, size)
-    return SegmentationData(name, detail, tuple(class_names), arrays)
+    return SegmentationData(name, detail, arrays, tuple(class_names))

@@ -6,13 +6,17 @@ import os
 import sys
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dnzoo import storage
+
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
 
 OFFLINE_SECONDS = 8
 
 
-def reachable(name, data_dir, instead):
+def reachable(name: str, data_dir: str | Path, instead: str) -> "tfds.core.DatasetBuilder":
     """The prepared TFDS builder, or an error within seconds: TFDS alone tries for minutes.
 
     Args:
@@ -30,7 +34,7 @@ def reachable(name, data_dir, instead):
         if not _answers(url):
             raise ConnectionError(
                 f"{name} must be fetched, and {url.split('/')[2]} does not answer. With a network, "
-                f"try again; without, give a folder: --data FOLDER with {instead}."
+                f"try again; without, give a folder: data=<folder> with {instead}."
             )
     builder = tfds.builder(name, data_dir=str(data_dir))
     prepare(builder, data_dir)

@@ -1,11 +1,13 @@
 """Losses of generative models: what a discriminator says, and how far a latent is from normal."""
 
+from typing import Literal, get_args
+
 import keras
 from keras import ops
 
 from dnzoo.layers.geometry import one_of
 
-ADVERSARIAL = ("bce", "hinge", "wgan-gp")
+Adversarial = Literal["bce", "hinge", "wgan-gp"]
 
 
 def kl_divergence(mean, log_variance):
@@ -78,9 +80,9 @@ def gradient_penalty(gradient):
     return ops.mean((ops.sqrt(squared + 1e-12) - 1.0) ** 2)
 
 
-def check_adversarial(kind: str, label_smoothing: float = 0.0) -> None:
+def check_adversarial(kind: Adversarial, label_smoothing: float = 0.0) -> None:
     """Raise ValueError for another loss, or a label smoothing that it can't have."""
-    one_of(kind, ADVERSARIAL, "loss")
+    one_of(kind, get_args(Adversarial), "loss")
     if not 0 <= label_smoothing < 1 or (label_smoothing and kind != "bce"):
         raise ValueError(
             f'label_smoothing is for "bce", at least 0 and below 1; got {label_smoothing} '

@@ -1,5 +1,6 @@
 """Metrics that Keras lacks or has wrong."""
 
+from dnzoo.metrics.direction import higher_is_better
 from dnzoo.metrics.generation import FID, FrechetDistance, frechet_distance
 from dnzoo.metrics.image import PSNR, SSIM, MultiScaleSSIM
 from dnzoo.metrics.instances import MaskAP
@@ -12,6 +13,7 @@ from dnzoo.metrics.segmentation import (
     PixelAccuracy,
     scores,
 )
+from dnzoo.metrics.words import label
 
 __all__ = [
     "FID",
@@ -27,5 +29,7 @@ __all__ = [
     "MultiScaleSSIM",
     "PixelAccuracy",
     "frechet_distance",
+    "higher_is_better",
+    "label",
     "scores",
 ]

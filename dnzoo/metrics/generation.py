@@ -66,6 +66,8 @@ class FrechetDistance:
         3.0
     """
 
+    higher_is_better = False
+
     def __init__(self, features):
         self.features = features
         self.reset_state()

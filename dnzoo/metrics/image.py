@@ -61,6 +61,7 @@ class PSNR(_ImageMetric):
     """
 
     default_name = "psnr"
+    higher_is_better = True
     measure = staticmethod(similarity.psnr)
 
 
@@ -79,6 +80,7 @@ class SSIM(_ImageMetric):
     """
 
     default_name = "ssim"
+    higher_is_better = True
     measure = staticmethod(similarity.ssim)
 
 
@@ -94,4 +96,5 @@ class MultiScaleSSIM(_ImageMetric):
     """
 
     default_name = "ms_ssim"
+    higher_is_better = True
     measure = staticmethod(similarity.ms_ssim)

@@ -26,6 +26,8 @@ class MaskAP:
         1.0
     """
 
+    higher_is_better = True
+
     def __init__(self, thresholds=THRESHOLDS):
         self.thresholds = np.asarray(thresholds, "float64")
         self.reset_state()

@@ -194,6 +194,7 @@ class MeanIoU(ConfusionMatrix):
     """Mean of the classes' IoU; arguments as for `ConfusionMatrix`, absent classes left out."""
 
     default_name = "mean_iou"
+    higher_is_better = True
 
     def result(self):
         return _mean_of_present(class_iou(self.matrix()))
@@ -208,6 +209,7 @@ class ClassIoU(ConfusionMatrix):
     """
 
     default_name = "class_iou"
+    higher_is_better = True
 
     def __init__(self, classes, class_names=None, **kwargs):
         super().__init__(classes, **kwargs)
@@ -226,6 +228,7 @@ class MeanDice(ConfusionMatrix):
     """Mean of the classes' Dice score; arguments as for `ConfusionMatrix`, absent left out."""
 
     default_name = "mean_dice"
+    higher_is_better = True
 
     def result(self):
         return _mean_of_present(class_dice(self.matrix()))
@@ -236,6 +239,7 @@ class PixelAccuracy(ConfusionMatrix):
     """Share of the valid pixels that are right; arguments as for `ConfusionMatrix`."""
 
     default_name = "pixel_accuracy"
+    higher_is_better = True
 
     def result(self):
         return pixel_accuracy(self.matrix())
@@ -265,6 +269,7 @@ class BoundaryIoU(ConfusionMatrix):
     """
 
     default_name = "boundary_iou"
+    higher_is_better = True
 
     def __init__(self, classes, dilation_ratio=0.02, **kwargs):
         super().__init__(classes, **kwargs)

@@ -1,7 +1,5 @@
 """DCGAN: a generator and a discriminator of strided convolutions alone (Radford et al. 2015)."""
 
-from typing import Literal
-
 import keras
 
 from dnzoo.layers import (
@@ -14,6 +12,9 @@ from dnzoo.layers import (
     upsample,
 )
 from dnzoo.layers.geometry import as_tuple
+from dnzoo.layers.normalization import Normalization
+from dnzoo.layers.upsampling import Upsampling
+from dnzoo.losses.generative import Adversarial
 from dnzoo.models._checks import checked_input_shape, named
 from dnzoo.models._gan import GAN
 
@@ -26,9 +27,9 @@ def dcgan_generator(
     latent_dim: int = 100,
     filters: int = 64,
     output_shape: tuple[int, int, int] = (64, 64, 3),
-    upsampling: str = "transposed",
+    upsampling: Upsampling = "transposed",
     *,
-    normalization: str | None = "batch",
+    normalization: Normalization = "batch",
     classes: int | None = None,
     include_preprocessing: bool = False,
     name: str = "generator",
@@ -88,7 +89,7 @@ def dcgan_discriminator(
     input_shape: tuple[int, int, int] = (64, 64, 3),
     filters: int = 64,
     *,
-    normalization: str | None = "batch",
+    normalization: Normalization = "batch",
     spectral_normalization: bool = False,
     classes: int | None = None,
     augmentation: tuple[str, ...] = (),
@@ -160,13 +161,13 @@ def dcgan(
     latent_dim: int = 100,
     *,
     filters: int = 64,
-    upsampling: str = "transposed",
-    normalization: str | None = "batch",
-    discriminator_normalization: str | None = "batch",
+    upsampling: Upsampling = "transposed",
+    normalization: Normalization = "batch",
+    discriminator_normalization: Normalization = "batch",
     spectral_normalization: bool = False,
     classes: int | None = None,
     augmentation: tuple[str, ...] = (),
-    loss: Literal["bce", "hinge", "wgan-gp"] = "bce",
+    loss: Adversarial = "bce",
     label_smoothing: float = 0.0,
     penalty_weight: float = 10.0,
     average: float = 0.999,

@@ -4,6 +4,7 @@ import keras
 
 from dnzoo.layers import Output, Preprocessing, upsample
 from dnzoo.layers.geometry import as_tuple, one_of
+from dnzoo.layers.upsampling import Upsampling
 from dnzoo.models._checks import checked_input_shape, named
 from dnzoo.models.espcn import SCALES
 
@@ -18,7 +19,7 @@ def edsr(
     filters: int = 64,
     blocks: int = 16,
     residual_scale: float = 1.0,
-    upsampling: str = "subpixel",
+    upsampling: Upsampling = "subpixel",
     include_preprocessing: bool = False,
     name: str = "edsr",
 ) -> keras.Model:

@@ -6,6 +6,7 @@ import keras
 
 from dnzoo.layers import MatchSize, Output, PerRoI, Resize2D, RoIAlign, upsample
 from dnzoo.layers.geometry import as_tuple
+from dnzoo.layers.upsampling import Upsampling
 from dnzoo.models import _encoders
 from dnzoo.models._checks import checked_input_shape, named
 from dnzoo.models._heads import is_linear
@@ -20,7 +21,7 @@ def mask_head(
     *,
     filters: int = 256,
     convolutions: int = 4,
-    upsampling: str = "transposed",
+    upsampling: Upsampling = "transposed",
     activation: str | None = None,
     name: str = "mask_head",
 ) -> keras.Model:

@@ -1,7 +1,7 @@
 """Variational autoencoder: a picture as a few normal numbers, and back (Kingma and Welling 2013)."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import keras
 import numpy as np
@@ -9,10 +9,11 @@ from keras import ops
 
 from dnzoo.layers import Preprocessing, upsample
 from dnzoo.layers.geometry import as_tuple, one_of
+from dnzoo.layers.upsampling import Upsampling
 from dnzoo.losses import kl_divergence
 from dnzoo.models._checks import checked_input_shape, named
 
-LIKELIHOODS = ("bernoulli", "gaussian")
+Likelihood = Literal["bernoulli", "gaussian"]
 LOG_2PI = float(np.log(2 * np.pi))
 ACTIVE = 0.01  # nats of KL that a latent unit must carry on average to count as active
 
@@ -25,8 +26,8 @@ def vae(
     filters: Sequence[int] = (32, 64),
     hidden: int | None = 256,
     beta: float = 1.0,
-    likelihood: Literal["bernoulli", "gaussian"] = "bernoulli",
-    upsampling: str = "transposed",
+    likelihood: Likelihood = "bernoulli",
+    upsampling: Upsampling = "transposed",
     include_preprocessing: bool = False,
     name: str = "vae",
 ) -> "VAE":
@@ -133,7 +134,7 @@ class VAE(keras.Model):
 
     def __init__(self, encoder, decoder, beta=1.0, likelihood="bernoulli", max_value=1.0, **kwargs):
         super().__init__(**kwargs)
-        one_of(likelihood, LIKELIHOODS, "likelihood")
+        one_of(likelihood, get_args(Likelihood), "likelihood")
         if beta < 0:
             raise ValueError(f"beta must be at least 0; got beta={beta}.")
         self.encoder, self.decoder = encoder, decoder

@@ -1,7 +1,12 @@
 """The model card: what `assets.extra/dnzoo.json` says, as Markdown for a person."""
 
+from collections.abc import Mapping
+from typing import Any
 
-def markdown(meta):
+from dnzoo.metrics import label
+
+
+def markdown(meta: Mapping[str, Any]) -> str:
     """The card of a saved model, from the dict that `saving` stores beside it."""
     lines = [f"# {meta['name']}", "", f"{meta['parameters']:,} parameters."]
     provenance = dict(meta.get("provenance") or {})
@@ -12,13 +17,13 @@ def markdown(meta):
     if provenance:
         lines += ["", "## How it was made", "", "| | |", "|---|---|"]
         lines += [f"| {key.replace('_', ' ')} | {_cell(v)} |" for key, v in provenance.items()]
-    metrics = dict(meta.get("metrics") or {})
+    metrics, labels = dict(meta.get("metrics") or {}), meta.get("labels")
     tables = {key: metrics.pop(key) for key in list(metrics) if isinstance(metrics[key], dict)}
     if metrics:
         lines += ["", "## Metrics", "", "| metric | value |", "|---|---|"]
-        lines += [f"| {key.replace('_', ' ')} | {_cell(v)} |" for key, v in metrics.items()]
+        lines += [f"| {label(key, labels)} | {_cell(v)} |" for key, v in metrics.items()]
     for name, table in tables.items():
-        lines += ["", f"| class | {name.replace('_', ' ')} |", "|---|---|"]
+        lines += ["", f"| class | {label(name, labels)} |", "|---|---|"]
         lines += [f"| {key} | {_cell(v)} |" for key, v in table.items()]
     if meta.get("class_names"):
         lines += ["", "## Classes", "", "| number | class | colour |", "|---|---|---|"]

@@ -51,6 +51,7 @@ def save(
     palette: Sequence[tuple[int, int, int]] | None = None,
     metrics: dict | None = None,
     provenance: dict | None = None,
+    labels: dict[str, str] | None = None,
     overwrite: bool = False,
     output: str | Output | None = None,
 ) -> None:
@@ -68,8 +69,9 @@ def save(
         name: title of the card; None: the model's name.
         class_names: names of the output channels ("background" and one more for one channel).
         palette: one (red, green, blue), 0 to 255, a class.
-        metrics: numbers to publish with the model: a dict that JSON can hold.
+        metrics: numbers to publish with the model, by identifier: a dict that JSON can hold.
         provenance: how the model came to be (data, command, seed, device, ...): such a dict.
+        labels: words for identifiers of metrics, for the card.
         overwrite: replace a SavedModel of dnzoo's that is there; it stays as it is until the new one
             is whole. Nothing else is ever replaced, nor a SavedModel with other files in it.
         output: what the model puts out, where its last layer does not say it: a kind, "classes",
@@ -87,7 +89,7 @@ def save(
         >>> save(unet((32, 32, 3), filters=(4, 8)), getfixture("tmp_path") / "mine")
     """
     with storage.new_folder(path, _refuse_others if overwrite else False) as folder:
-        write(model, folder, name, class_names, palette, metrics, provenance, output)
+        write(model, folder, name, class_names, palette, metrics, provenance, labels, output)
 
 
 def write(
@@ -98,6 +100,7 @@ def write(
     palette: Sequence[tuple[int, int, int]] | None = None,
     metrics: dict | None = None,
     provenance: dict | None = None,
+    labels: dict[str, str] | None = None,
     output: str | Output | None = None,
 ) -> None:
     """Fill an empty folder as `save` does, which has the arguments and the errors."""
@@ -115,6 +118,7 @@ def write(
         "class_names": class_names and list(class_names),
         "palette": palette and [list(map(int, colour)) for colour in palette],
         "metrics": metrics,
+        "labels": labels,
         "provenance": provenance,
         "architecture": written,
     }

@@ -1,17 +1,24 @@
-"""Autoencoding as a task: a variational autoencoder's bound, and what it makes of pictures."""
+"""Autoencoding as a task: a variational autoencoder's bound, and what it makes of images."""
+
+import dataclasses
+from typing import Any
 
 import keras
 import numpy as np
+from PIL import Image
 
+from dnzoo import training
+from dnzoo.data.pictures import Pictures, load
 from dnzoo.imaging import drawing
-from dnzoo.models.vae import ACTIVE
+from dnzoo.models.vae import ACTIVE, VAE, Likelihood
 from dnzoo.tasks.base import Task
+from dnzoo.tasks.sources import SmallImages
 
 BOUND_IMAGES, BOUND_SAMPLES = 1000, 500
 
 
 class Autoencoding(Task):
-    """Learn a `dnzoo.models.VAE`; judged by its negative evidence lower bound, in nats a picture.
+    """Learn a `dnzoo.models.VAE`; judged by its negative evidence lower bound, in nats per image.
 
     Args:
         data: `dnzoo.data.pictures.Pictures`.
@@ -20,26 +27,65 @@ class Autoencoding(Task):
             training batch, once for validation and test (Salakhutdinov and Murray 2008).
     """
 
-    monitor, curves = "nelbo", ("kl",)
+    kind, monitor, curves = "samples", "nelbo", ("kl",)
+    options, fixed = ("binarise",), ("image_size", "likelihood")
+    labels = {
+        "nelbo": "negative ELBO, nats per image",
+        "reconstruction": "reconstruction, nats per image",
+        "kl": "KL divergence, nats per image",
+        "importance_weighted_bound": "importance-weighted bound, nats per image",
+        "bound_samples": "samples of that bound",
+        "active_units": "active latent units",
+        "unit_kl": "nats of each latent unit",
+    }
+    caption = (
+        "Top: held-out images and, below each, its reconstruction from the latent's mean. "
+        "Then interpolations between two of them, and samples of the prior."
+    )
 
-    def __init__(self, data, config, binarise=True):
+    @dataclasses.dataclass(kw_only=True)
+    class Config(SmallImages):
+        """Flags of autoencoding and its data."""
+
+        data: str = "mnist"
+        likelihood: Likelihood = "bernoulli"
+        """bernoulli: pixels are drawn 0 or 1; gaussian: grey values."""
+
+        @property
+        def binarise(self) -> bool:
+            """Whether pixels are drawn."""
+            return self.likelihood == "bernoulli"
+
+    @classmethod
+    def load(cls, config: Config) -> Pictures:
+        return load(config.data, config.data_dir, config.image_size, config.seed)
+
+    @classmethod
+    def teaches(cls, model: keras.Model) -> bool:
+        return isinstance(model, VAE)
+
+    @classmethod
+    def settings_of(cls, model: VAE) -> dict[str, Any]:
+        return {"image_size": model.encoder.input_shape[1], "likelihood": model.likelihood}
+
+    def __init__(self, data: Pictures, config: training.Config, binarise: bool = True):
         self.binarise = binarise
         super().__init__(data, config, self._pictures, self._pictures)
         if binarise:
             self.description += ", pixels drawn 0 or 1"
-
-    caption = (
-        "Top: held-out pictures and, below each, what is left of it after the latent's mean. "
-        "Then ways between two of them, and samples of the prior."
-    )
 
     def _pictures(self, pictures, labels, rng):
         if self.binarise:
             pictures = 255 * (pictures > rng.uniform(0, 255, pictures.shape))
         return (np.asarray(pictures, "float32"),)
 
-    def evaluate(self, model):
-        """Bounds in nats a picture on the test split, and how many latent units are in use."""
+    def evaluate(self, model: VAE) -> dict[str, Any]:
+        """Bounds in nats per image on the test split, and how many latent units are in use.
+
+        Returns:
+            `nelbo`, `reconstruction`, `kl`, `importance_weighted_bound` of so many `bound_samples`
+            (Burda et al. 2016), `active_units`, `verdict`, and the table `unit_kl`.
+        """
         model.compile(jit_compile="auto" if keras.backend.backend() == "jax" else False)
         found = model.evaluate(self.test.dataset(), verbose=0, return_dict=True)
         limit = 4 if self.config.smoke else BOUND_IMAGES
@@ -50,17 +96,18 @@ class Autoencoding(Task):
         kl = model.latent_kl(pictures)
         active = int(np.sum(kl > ACTIVE))
         return {
-            "negative elbo": found["nelbo"],
+            "nelbo": found["nelbo"],
             "reconstruction": found["reconstruction"],
             "kl": found["kl"],
-            f"importance-weighted bound, {samples} samples": float(np.mean(np.concatenate(bounds))),
-            "latent units in use": active,
+            "importance_weighted_bound": float(np.mean(np.concatenate(bounds))),
+            "bound_samples": samples,
+            "active_units": active,
             "verdict": verdict(active, len(kl)),
-            "nats of each latent unit": {str(i): float(value) for i, value in enumerate(kl)},
+            "unit_kl": {str(i): float(value) for i, value in enumerate(kl)},
         }
 
-    def pictures(self, model, columns=16):
-        """Reconstructions, interpolations and samples, as a Pillow image."""
+    def pictures(self, model: VAE, columns: int = 16) -> Image.Image:
+        """Reconstructions, interpolations and samples."""
         (pictures,) = self.test.prepare(
             *(array[: 2 * columns] for array in self.test.arrays), np.random.default_rng(0)
         )
@@ -76,7 +123,7 @@ class Autoencoding(Task):
         return drawing.sheet(np.concatenate(rows) * (255 / model.max_value), columns)
 
 
-def verdict(active, units):
+def verdict(active: int, units: int) -> str:
     """Posterior collapse in words."""
     if active == 0:
         return "posterior collapse: no latent unit carries information; lower beta"

@@ -1,6 +1,15 @@
-"""What every task has: its batches, how to validate, what to say and show."""
+"""What every task has: its flags, its batches, how to validate, what to say and show."""
 
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import keras
+from PIL import Image
+
+from dnzoo import storage, training
 from dnzoo.data import Batches, Evaluation
+from dnzoo.data.base import Data
 
 SMOKE_EXAMPLES = 32
 
@@ -8,72 +17,163 @@ SMOKE_EXAMPLES = 32
 class Task:
     """A kind of learning, for `dnzoo.training.run`.
 
-    A subclass has `evaluate(model)`: numbers on the test split, a dict; `pictures(model)`: a Pillow
-    image of held-out examples; and `caption`: what it shows.
+    A subclass has a nested `Config`, a dataclass that extends `dnzoo.training.Config` with the flags of
+    the task and its data; `load(config)`: the data; `evaluate(model)`: numbers on the test split, a dict
+    whose keys are identifiers; `pictures(model)`: a Pillow image of held-out examples; and `caption`:
+    what it shows. `Config.task` is the class, so that a config makes its own task.
 
     Args:
-        data: with `name`, `detail` and `splits`, arrays for "train", "validation" and "test".
+        data: with "train", "validation" and, mostly, "test" splits.
         config: `dnzoo.training.Config`; its `batch_size`, `seed` and `smoke` count.
         augment, prepare, fill, repeat: as for `dnzoo.data.Batches` and `dnzoo.data.Evaluation`.
 
     Attributes:
+        kind: of model output that it teaches: "classes", "image", "masks", "samples" or "labels".
+        options: fields of `Config` that the constructor takes beside data and config.
+        fixed: fields of `Config` that a model decides when it is fine-tuned; see `settings_of`.
+        new_head: whether fine-tuning gives a model a new head, for the classes of the data.
         train, validation, test: the batches.
         loss: for `compile`; None: the model has its own.
-        monitor: name of the number that the best epoch is chosen by, on validation.
-        lower_is_better: whether it is a loss.
-        curves: names of more numbers that the report draws.
+        monitor: identifier of the number that the best epoch is chosen by, on validation.
+        curves: identifiers of more numbers that the report draws.
+        labels: {identifier: words}, where `dnzoo.metrics.label` needs help.
         published: keywords for `dnzoo.save`.
     """
 
-    loss = None
-    monitor, lower_is_better, curves = "loss", True, ()
+    Config: ClassVar[type[training.Config]]
+    kind: ClassVar[str]
+    options: ClassVar[tuple[str, ...]] = ()
+    fixed: ClassVar[tuple[str, ...]] = ()
+    new_head: ClassVar[bool] = False
+    loss: keras.losses.Loss | str | None = None
+    monitor: str = "loss"
+    curves: tuple[str, ...] = ()
+    labels: Mapping[str, str] = {}
+    caption: str
 
-    def __init__(self, data, config, augment=None, prepare=None, fill=None, repeat=1):
-        limit = SMOKE_EXAMPLES if config.smoke else None
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "Config" in vars(cls):
+            cls.Config.task = cls
+
+    @classmethod
+    def load(cls, config: training.Config) -> Data:
+        """The data that the config names."""
+        raise NotImplementedError(f"{cls.__name__} has no load(config).")
+
+    @classmethod
+    def from_config(cls, config: training.Config, data: Data | None = None) -> Self:
+        """The task as its `Config` says; `data`: instead of what `load` gives.
+
+        Raises:
+            ValueError: when the config contradicts the model that it fine-tunes.
+        """
+        for name, value in getattr(config, "of_model", {}).items():
+            if getattr(config, name) != value:
+                raise ValueError(f"{name}={getattr(config, name)!r}: the model has {value!r}.")
+        data = cls.load(config) if data is None else data
+        return cls(data, config, **{name: getattr(config, name) for name in cls.options})
+
+    @classmethod
+    def teaches(cls, model: keras.Model) -> bool:
+        """Whether the task is for this model, of several whose kind is the same."""
+        return True
+
+    @classmethod
+    def settings_of(cls, model: keras.Model) -> dict[str, Any]:
+        """Values of `Config` to fine-tune a model with; those named in `fixed` are facts of it."""
+        return {}
+
+    @classmethod
+    def config_of(cls, model: keras.Model, extension: type) -> type[training.Config]:
+        """The dataclass of the flags for fine-tuning a model.
+
+        Args:
+            model: what `settings_of` looks at.
+            extension: a dataclass with fields, and defaults, that come before those of `Config`.
+        """
+        settings = cls.settings_of(model)
+        types = {field.name: field.type for field in dataclasses.fields(cls.Config)}
+        body = {
+            **settings,
+            "of_model": {name: settings[name] for name in cls.fixed},
+            "__annotations__": {name: types[name] for name in settings if name in types},
+        }
+        made = type("Config", (extension, cls.Config), body)
+        return dataclasses.dataclass(kw_only=True)(made)
+
+    def __init__(
+        self,
+        data: Data,
+        config: training.Config,
+        augment: Callable | None = None,
+        prepare: Callable | None = None,
+        fill: Sequence[float] | None = None,
+        repeat: int = 1,
+    ):
         self.data, self.config, self.name = data, config, data.name
-        self.train = Batches(
-            *data.splits["train"],
-            batch_size=config.batch_size,
-            seed=config.seed,
-            augment=augment,
-            limit=limit,
-            repeat=repeat,
-        )
+        shared = {
+            "batch_size": config.batch_size,
+            "seed": config.seed,
+            "limit": SMOKE_EXAMPLES if config.smoke else None,
+        }
+        self.train = Batches(*data.splits["train"], augment=augment, repeat=repeat, **shared)
         parts = {
-            split: Evaluation(
-                *data.splits[split],
-                batch_size=config.batch_size,
-                seed=config.seed,
-                prepare=prepare,
-                limit=limit,
-                fill=fill,
-            )
+            split: Evaluation(*data.splits[split], prepare=prepare, fill=fill, **shared)
             for split in ("validation", "test")
             if split in data.splits
         }
         self.validation, self.test = parts["validation"], parts.get("test")
-        self.published = {}
+        self.published: dict[str, Any] = {"labels": dict(self.labels)}
         self.description = f"{data.name} ({data.detail}): " + ", ".join(
             f"{len(part):,} {split}" for split, part in {"training": self.train, **parts}.items()
         )
 
-    def metrics(self):
+    def metrics(self) -> list[keras.metrics.Metric]:
         """Metrics to follow while training."""
         return []
 
-    def validate(self, model, devices=1, callbacks=()):
-        """Numbers on the validation split, a dict."""
+    def monitored(self, model: keras.Model) -> Any:
+        """The metric whose number is `monitor`: the task's own, or one of the model's.
+
+        Raises:
+            ValueError: when there is none.
+        """
+        found = {metric.name: metric for metric in [*model.metrics, *self.metrics()]}
+        if self.monitor == "loss":
+            return found.get("loss", keras.metrics.Mean("loss"))
+        if self.monitor not in found:
+            raise ValueError(
+                f"{type(self).__name__} monitors {self.monitor}, which nobody measures."
+            )
+        return found[self.monitor]
+
+    def validate(
+        self,
+        model: keras.Model,
+        devices: int = 1,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+    ) -> dict[str, float]:
+        """Numbers on the validation split."""
         data = self.validation.dataset(devices)
         return model.evaluate(data, verbose=0, return_dict=True, callbacks=list(callbacks))
 
-    def end_epoch(self, model, out, epoch):
-        """Called after each epoch: a place for pictures of the progress.
+    def evaluate(self, model: keras.Model) -> dict[str, Any]:
+        """Numbers on the test split; a dict inside is a table, by class or by image."""
+        raise NotImplementedError(f"{type(self).__name__} has no evaluate(model).")
+
+    def pictures(self, model: keras.Model) -> Image.Image:
+        """What the model makes of held-out examples, for a person."""
+        raise NotImplementedError(f"{type(self).__name__} has no pictures(model).")
+
+    def end_epoch(self, model: keras.Model, out: storage.Owned, epoch: int) -> None:
+        """Called after each epoch: a place for images of the progress.
 
         Args:
             model: as it is after the epoch.
-            out: the run's folder, a `dnzoo.storage.Owned`; `out.new_file(name)` gives a file in it.
+            out: the run's folder; `out.new_file(name)` gives a file in it.
             epoch: number of the epoch, from 1.
         """
 
-    def progress(self, out):
-        """What `end_epoch` left in `out`, for the report: (Pillow image, caption), or None."""
+    def progress(self, out: storage.Owned) -> tuple[Image.Image, str] | None:
+        """What `end_epoch` left in `out`, for the report: (image, caption), or None."""

@@ -1,24 +1,39 @@
-"""Classification as a task: a small net that tells pictures apart, to judge generated ones by."""
+"""Classification as a task: a small net that tells images apart, to judge generated ones by."""
+
+import dataclasses
+from typing import Any
 
 import keras
 import numpy as np
+from PIL import Image
 
+from dnzoo import training
+from dnzoo.data.pictures import Pictures, load
 from dnzoo.imaging import drawing
 from dnzoo.tasks.base import Task
+from dnzoo.tasks.sources import SmallImages
 
 
 class Classification(Task):
-    """Name the class of each picture.
+    """Name the class of each image.
 
     Args:
         data: `dnzoo.data.pictures.Pictures`.
         config: `dnzoo.training.Config`; its `batch_size`, `seed` and `smoke` count.
     """
 
-    monitor, lower_is_better = "accuracy", False
-    caption = "Held-out pictures that were named wrong, or, where there are fewer, right."
+    kind, monitor = "labels", "accuracy"
+    caption = "Held-out images that were named wrong, or, where there are fewer, right."
 
-    def __init__(self, data, config):
+    @dataclasses.dataclass(kw_only=True)
+    class Config(SmallImages):
+        """Flags of classification and its data."""
+
+    @classmethod
+    def load(cls, config: Config) -> Pictures:
+        return load(config.data, config.data_dir, config.image_size, config.seed)
+
+    def __init__(self, data: Pictures, config: training.Config):
         super().__init__(data, config, self._shifted)
         self.loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
@@ -34,7 +49,7 @@ class Classification(Task):
         moved[mirrored] = moved[mirrored, :, ::-1]
         return np.asarray(moved, "float32"), labels
 
-    def metrics(self):
+    def metrics(self) -> list[keras.metrics.Metric]:
         """Metrics to follow while training."""
         return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
 
@@ -42,13 +57,13 @@ class Classification(Task):
         parts = [model.predict_on_batch(self.test.batch(i)[0]) for i in range(self.test.steps)]
         return np.argmax(np.concatenate(parts), axis=-1)
 
-    def evaluate(self, model):
-        """Accuracy on the test split."""
+    def evaluate(self, model: keras.Model) -> dict[str, Any]:
+        """`accuracy` on the test split, and how many `images` it has."""
         truth = np.asarray(self.test.arrays[1])
-        return {"accuracy": float(np.mean(self._named(model) == truth)), "pictures": len(truth)}
+        return {"accuracy": float(np.mean(self._named(model) == truth)), "images": len(truth)}
 
-    def pictures(self, model, count=64):
-        """What was named wrong, as a Pillow image."""
+    def pictures(self, model: keras.Model, count: int = 64) -> Image.Image:
+        """What was named wrong."""
         wrong = self._named(model) != np.asarray(self.test.arrays[1])
         order = np.argsort(~wrong, kind="stable")[:count]
         return drawing.sheet(np.stack([self.test.arrays[0][i] for i in order]))

@@ -1,12 +1,21 @@
 """Generation as a task: how a GAN's pictures differ from real ones, and whether they are copies."""
 
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import keras
 import numpy as np
+from PIL import Image
 
-from dnzoo import saving
+from dnzoo import saving, storage, training
+from dnzoo.data.pictures import Pictures, load
 from dnzoo.imaging import drawing
 from dnzoo.metrics import FrechetDistance
+from dnzoo.models import GAN
 from dnzoo.tasks.base import Task
+from dnzoo.tasks.sources import SmallImages
 
 GENERATED = 10_000  # pictures that are judged
 VALIDATED = 2_000  # and after each epoch
@@ -29,20 +38,54 @@ class Generation(Task):
         ValueError: when the classifier reads pictures of another shape.
     """
 
-    monitor = "frechet_distance"
+    kind, monitor = "samples", "frechet_distance"
+    options, fixed = ("classifier", "conditional"), ("image_size", "conditional")
+    labels = {
+        "frechet_distance": "Frechet distance",
+        "frechet_distance_of_training": "Frechet distance of training images",
+        "distance_ratio": "nearest-neighbour distance relative to test images",
+        "class_share": "share of each class",
+    }
     curves = ("discriminator_loss", "generator_loss")
     caption = (
-        "Left half: pictures of random latents. Right half: some of them, each followed by the "
-        "training picture that is nearest to it."
+        "Left half: images of random latents. Right half: some of them, each followed by the "
+        "training image that is nearest to it."
     )
 
-    def __init__(self, data, config, classifier, conditional=False):
+    @dataclasses.dataclass(kw_only=True)
+    class Config(SmallImages):
+        """Flags of generation and its data."""
+
+        classifier: str = "classifier_fashion_mnist"
+        """A saved classifier of such images (recipes/classifier.py), which judges."""
+        conditional: bool = False
+        """Whether the nets read the labels."""
+
+    @classmethod
+    def load(cls, config: Config) -> Pictures:
+        return load(config.data, config.data_dir, config.image_size, config.seed)
+
+    @classmethod
+    def teaches(cls, model: keras.Model) -> bool:
+        return isinstance(model, GAN)
+
+    @classmethod
+    def settings_of(cls, model: GAN) -> dict[str, Any]:
+        return {"image_size": model.generator.output_shape[1], "conditional": model.conditional}
+
+    def __init__(
+        self,
+        data: Pictures,
+        config: training.Config,
+        classifier: str | Path,
+        conditional: bool = False,
+    ):
         self.conditional = conditional
         super().__init__(data, config, self._inputs, self._inputs)
         net = saving.load(classifier)
         if tuple(net.input_shape[1:]) != tuple(data.shape):
             raise ValueError(
-                f"--classifier {classifier} reads {net.input_shape[1:]}, the pictures are "
+                f"classifier={str(classifier)!r} reads {net.input_shape[1:]}, the images are "
                 f"{tuple(data.shape)}."
             )
         self.classifier_name = str(classifier)
@@ -63,14 +106,23 @@ class Generation(Task):
         features, scores = (np.concatenate(part) for part in zip(*parts))
         return features, np.argmax(scores, axis=-1)
 
-    def frechet_distance(self, real, generated):
+    def frechet_distance(self, real: np.ndarray, generated: np.ndarray) -> float:
         """Between pictures from 0 to 255, in the classifier's features."""
         self.distance.reset_state()
         self.distance.update_state(real, real=True)
         self.distance.update_state(generated, real=False)
         return self.distance.result()
 
-    def validate(self, model, devices=1, callbacks=()):
+    def monitored(self, model: GAN) -> FrechetDistance:
+        """The distance, which is no metric of Keras's."""
+        return self.distance
+
+    def validate(
+        self,
+        model: GAN,
+        devices: int = 1,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+    ) -> dict[str, float]:
         """The Frechet distance of a few generated pictures to as many of the validation split."""
         real = self.validation.arrays[0][: self._count(VALIDATED)]
         return {self.monitor: self.frechet_distance(real, model.generate(len(real), seed=1))}
@@ -78,12 +130,18 @@ class Generation(Task):
     def _count(self, count):
         return 32 if self.config.smoke else count
 
-    def evaluate(self, model):
+    def evaluate(self, model: GAN) -> dict[str, Any]:
         """Distance, classes and neighbours of generated pictures; real ones beside them."""
         return self.judge_pictures(model.generate(self._count(GENERATED), seed=self.config.seed))
 
-    def judge_pictures(self, generated):
-        """`evaluate`, for pictures from 0 to 255 of any origin."""
+    def judge_pictures(self, generated: np.ndarray) -> dict[str, Any]:
+        """`evaluate`, for images from 0 to 255 of any origin.
+
+        Returns:
+            `frechet_distance`, `frechet_distance_of_training` images in their place, `features`,
+            `images`, `classes_covered`, `verdict`, `distance_ratio` (of the distance to the nearest
+            training image to that of a test image), `copies`, and the table `class_share`.
+        """
         real = np.asarray(self.test.arrays[0][: len(generated)])
         train = self.train.arrays[0]
         other = train[np.sort(np.random.default_rng(0).permutation(len(train))[: len(real)])]
@@ -93,14 +151,14 @@ class Generation(Task):
         ratio, copies = self._neighbours(generated)
         return {
             "frechet_distance": self.frechet_distance(real, generated),
-            "frechet_distance of training pictures": self.frechet_distance(real, other),
+            "frechet_distance_of_training": self.frechet_distance(real, other),
             "features": f"{self.judge.outputs[0].shape[-1]} of {self.classifier_name}",
-            "pictures": len(generated),
-            "classes covered": f"{len(shares) - len(lost)} of {len(shares)}",
+            "images": len(generated),
+            "classes_covered": f"{len(shares) - len(lost)} of {len(shares)}",
             "verdict": verdict(lost, shares),
-            "distance to the nearest training picture, of a test picture's": ratio,
+            "distance_ratio": ratio,
             "copies": copies,
-            "share of each class": {str(i): share for i, share in enumerate(shares)},
+            "class_share": {str(i): share for i, share in enumerate(shares)},
         }
 
     def _shares(self, classes):
@@ -129,7 +187,7 @@ class Generation(Task):
             best[better], where[better] = found[better], start + nearest[better]
         return np.sqrt(best.clip(0) / pictures.shape[1]), where
 
-    def pictures(self, model, rows=10, columns=8):
+    def pictures(self, model: GAN, rows: int = 10, columns: int = 8) -> Image.Image:
         """Generated pictures, and the training pictures that are nearest to some of them."""
         generated = model.generate(rows * columns, seed=self.config.seed)
         wanted = generated[:: columns // 4]
@@ -140,15 +198,13 @@ class Generation(Task):
         both = np.concatenate([generated, pairs], axis=1)
         return drawing.sheet(both.reshape(-1, *generated.shape[2:]), 2 * columns)
 
-    def end_epoch(self, model, out, epoch):
+    def end_epoch(self, model: GAN, out: storage.Owned, epoch: int) -> None:
         """The pictures of the same latents after each epoch."""
         with out.new_file(f"samples/{epoch:04d}.png") as partial:
             drawing.sheet(model.generate(20, seed=0), 20, enlarge=1).save(partial)
 
-    def progress(self, out):
-        """The same latents, a row an epoch; of many epochs some."""
-        from PIL import Image
-
+    def progress(self, out: storage.Owned) -> tuple[Image.Image, str] | None:
+        """The same latents, one row per epoch; of many epochs some."""
         found = sorted((out / "samples").glob("*.png"))
         if not found:
             return None
@@ -158,7 +214,7 @@ class Generation(Task):
         return Image.fromarray(np.concatenate(rows)), f"The same latents after epochs {epochs}."
 
 
-def verdict(lost, shares):
+def verdict(lost: Sequence[int], shares: Sequence[float]) -> str:
     """Mode collapse in words."""
     if lost:
         return f"mode collapse: classes {', '.join(map(str, lost))} are hardly generated"

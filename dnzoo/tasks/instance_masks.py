@@ -1,14 +1,20 @@
 """Masks of objects whose boxes are given, as a task: jittered true boxes, AP of pasted masks."""
 
+import dataclasses
+from typing import Any
+
 import keras
 import numpy as np
+from PIL import Image
 
-from dnzoo import inference, losses
-from dnzoo.data.arrays import IGNORE
-from dnzoo.data.augmentation import augment
+from dnzoo import inference, losses, training
+from dnzoo.data import instances as objects
+from dnzoo.data.augmentation import Augmentation
 from dnzoo.imaging import drawing
 from dnzoo.metrics import MaskAP
+from dnzoo.metrics.labels import IGNORE
 from dnzoo.tasks.base import Task
+from dnzoo.tasks.sources import Scenes
 
 JITTER = 0.1  # of a box's size: how far each side may be off
 
@@ -25,20 +31,39 @@ class InstanceMasks(Task):
         mask_size: rows of the masks that the model puts out.
     """
 
+    kind, new_head = "masks", True
     caption = "Held-out images, the true masks, and the masks found in the boxes shown."
 
-    def __init__(self, data, config, mask_size=28):
+    @dataclasses.dataclass(kw_only=True)
+    class Config(Scenes):
+        """Flags of objects and their masks."""
+
+        data: str = "fashion_scenes"
+        """fashion_scenes, cutout_scenes or coco/2017."""
+
+    @classmethod
+    def load(cls, config: Config) -> objects.Instances:
+        return objects.load(
+            config.data,
+            config.data_dir,
+            config.image_size,
+            config.seed,
+            config.scenes,
+            config.cutouts,
+            config.backgrounds,
+        )
+
+    def __init__(self, data: objects.Instances, config: training.Config, mask_size: int = 28):
         self.mask_size = mask_size
+        self.augment = Augmentation(data.targets)
         super().__init__(data, config, self._augmented, self._prepared)
         self.loss = losses.MaskLoss()
         count = len(data.class_names)
-        self.published = {
-            "class_names": data.class_names,
-            "palette": drawing.palette(count + 1)[1:],
-        }
+        palette = drawing.palette(count + 1)[1:]
+        self.published |= {"class_names": data.class_names, "palette": palette}
 
     def _augmented(self, images, instances, boxes, labels, rng):
-        images, instances = augment(images, instances, rng)
+        images, instances, _, labels = self.augment(images, instances, boxes, labels, rng)
         boxes, labels = _visible(instances, labels)
         return self._prepared(images, instances, boxes, labels, rng)
 
@@ -51,8 +76,13 @@ class InstanceMasks(Task):
         images = np.asarray(images, "float32")
         return (images, boxes), np.stack([masks, classes], axis=-1).astype("uint8")
 
-    def evaluate(self, model):
-        """Mask AP on the test split; that of filled boxes and of ellipses beside it."""
+    def evaluate(self, model: keras.Model) -> dict[str, Any]:
+        """Mask AP on the test split; that of filled boxes and of ellipses beside it.
+
+        Returns:
+            `mask_ap`, `mask_ap50` and `mask_ap75`; the same of `mask_filled_boxes_...` and
+            `mask_ellipses_...`; `mean_mask_iou`, `objects`, and the table `class_ap`.
+        """
         kinds = {"": MaskAP(), "filled boxes ": MaskAP(), "ellipses ": MaskAP()}
         overlaps = []
         for step in range(self.test.steps):
@@ -83,13 +113,13 @@ class InstanceMasks(Task):
         each = {self.data.class_names[k]: v for k, v in kinds[""].class_ap().items()}
         return {
             **scores,
-            "mean mask iou": float(np.mean(overlaps)),
+            "mean_mask_iou": float(np.mean(overlaps)),
             "objects": len(overlaps),
             "class_ap": each,
         }
 
-    def pictures(self, model, count=9):
-        """Held-out images, the true masks and the found ones, as a Pillow image."""
+    def pictures(self, model: keras.Model, count: int = 9) -> Image.Image:
+        """Held-out images, the true masks and the found ones."""
         rng = np.random.default_rng(self.config.seed)
         arrays = [np.asarray(array[:count]) for array in self.test.arrays]
         (images, boxes), truth = self._prepared(*arrays, rng)

@@ -1,15 +1,21 @@
 """Semantic segmentation as a task: its batches, loss, metrics, test and pictures."""
 
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
+from PIL import Image
 
-from dnzoo import inference, losses, metrics
-from dnzoo.data.arrays import IGNORE
-from dnzoo.data.augmentation import augment
+from dnzoo import losses, metrics, training
+from dnzoo.data import segmentation
+from dnzoo.data.augmentation import Augmentation
 from dnzoo.imaging import drawing
-from dnzoo.metrics import outputs
-from dnzoo.models import _heads
+from dnzoo.inference import kinds
+from dnzoo.metrics.labels import IGNORE
 from dnzoo.tasks.base import Task
+from dnzoo.tasks.sources import Scenes
 
 
 class Segmentation(Task):
@@ -17,41 +23,86 @@ class Segmentation(Task):
 
     Args:
         data: `dnzoo.data.segmentation.SegmentationData`.
-        config: `dnzoo.training.Config`; its `batch_size`, `class_weights`, `seed` and `smoke` count.
+        config: `dnzoo.training.Config`; its `batch_size`, `seed` and `smoke` count.
         loss: names for `dnzoo.losses.get`, such as "cross_entropy+dice".
+        class_weights: how much each class counts in the loss, one number per class; (): all the same.
 
     Raises:
         ValueError: for an unknown loss, or class weights that are not as many as classes.
     """
 
-    monitor, lower_is_better = "mean_iou", False
+    kind, monitor, new_head = "classes", "mean_iou", True
+    options = ("loss", "class_weights")
+    caption = "Held-out images, each with the ground truth and the prediction beside it."
 
-    def __init__(self, data, config, loss="cross_entropy"):
-        weights = config.class_weights or None
-        if weights and len(weights) != len(data.class_names):
+    @dataclasses.dataclass(kw_only=True)
+    class Config(Scenes):
+        """Flags of segmentation and its data."""
+
+        without: tuple[str, ...] = ()
+        """Classes left out of composed scenes."""
+        loss: str = "cross_entropy"
+        """cross_entropy, focal, dice, tversky, lovasz, or a sum such as cross_entropy+dice."""
+        class_weights: tuple[float, ...] = ()
+        """How much each class counts in the loss, one number per class; none: all the same."""
+
+    @classmethod
+    def load(cls, config: Config) -> segmentation.SegmentationData:
+        return segmentation.load(
+            config.data,
+            config.data_dir,
+            config.image_size,
+            config.seed,
+            config.scenes,
+            config.without,
+            config.cutouts,
+            config.backgrounds,
+        )
+
+    @classmethod
+    def settings_of(cls, model: keras.Model) -> dict[str, Any]:
+        return {"loss": "cross_entropy+dice"}
+
+    def __init__(
+        self,
+        data: segmentation.SegmentationData,
+        config: training.Config,
+        loss: str = "cross_entropy",
+        class_weights: Sequence[float] = (),
+    ):
+        weights, names = tuple(class_weights) or None, data.class_names
+        if weights and len(weights) != len(names):
             raise ValueError(
-                f"--class-weights: {len(weights)} numbers for {len(data.class_names)} "
-                f"classes ({', '.join(data.class_names)})."
+                f"class_weights={weights}: {len(weights)} numbers for {len(names)} classes "
+                f"({', '.join(names)})."
             )
-        super().__init__(data, config, augment, fill=(0, IGNORE))
+        super().__init__(data, config, Augmentation(data.targets), fill=(0, IGNORE))
         self.loss = losses.get(loss, class_weights=weights)
-        self.published = {"class_names": data.class_names, "palette": data.palette}
+        self.published |= {"class_names": names, "palette": data.palette}
 
-    def metrics(self):
+    def metrics(self) -> list[keras.metrics.Metric]:
         """Metrics to follow while training."""
         classes = len(self.data.class_names)
         return [
             metric(classes, from_logits=True) for metric in (metrics.MeanIoU, metrics.PixelAccuracy)
         ]
 
-    def evaluate(self, model):
-        """Numbers on the test split: see `dnzoo.metrics.scores` and `dnzoo.metrics.BoundaryIoU`."""
+    def evaluate(self, model: keras.Model) -> dict[str, Any]:
+        """Numbers on the test split.
+
+        Returns:
+            `mean_iou`, `mean_dice`, `pixel_accuracy`, `pixels`, `boundary_iou`, and the table
+            `class_iou`: see `dnzoo.metrics.scores` and `dnzoo.metrics.BoundaryIoU`.
+
+        Raises:
+            ValueError: when the model puts out another number of classes than the data has.
+        """
         if model.output_shape[-1] not in (len(self.data.class_names), 1):
             raise ValueError(
                 f"{model.name} puts out {model.output_shape[-1]} classes, {self.data.name} has "
                 f"{len(self.data.class_names)}: {', '.join(self.data.class_names)}."
             )
-        says = {"classes": len(self.data.class_names), "from_logits": _heads.has_logits(model)}
+        says = {"classes": len(self.data.class_names), "from_logits": kinds.of(model).logits}
         confusion, boundary = metrics.ConfusionMatrix(**says), metrics.BoundaryIoU(**says)
         for step in range(self.test.steps):
             images, masks = self.test.batch(step)
@@ -62,18 +113,14 @@ class Segmentation(Task):
         classes = found.pop("class_iou")
         return {**found, "boundary_iou": float(boundary.result()), "class_iou": classes}
 
-    def pictures(self, model, count=12):
-        """Held-out images, the truth and what the model says, side by side, as a Pillow image."""
+    def pictures(self, model: keras.Model, count: int = 12) -> Image.Image:
+        """Held-out images, the ground truth and what the model says, side by side."""
         images, truths = (array[:count] for array in self.test.arrays)
         scores = model.predict_on_batch(np.asarray(images, "float32"))
-        predicted = inference.classes(
-            keras.ops.convert_to_numpy(scores), outputs.threshold(_heads.has_logits(model))
-        )
+        predicted = kinds.of(model).numbers(keras.ops.convert_to_numpy(scores))
         palette = np.array([*self.data.palette, *[(96, 96, 96)] * 256], "uint8")[:256]
         tiles = [
             np.concatenate([image, palette[truth], palette[guess]], axis=1)
             for image, truth, guess in zip(images, truths, predicted)
         ]
         return drawing.grid(tiles, columns=3)
-
-    caption = "Held-out images, each with the truth and the prediction beside it."

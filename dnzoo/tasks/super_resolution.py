@@ -1,8 +1,15 @@
 """Super-resolution as a task: aligned patches, test on whole photographs, pictures beside bicubic."""
 
-import numpy as np
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, get_args
 
-from dnzoo import inference, metrics
+import keras
+import numpy as np
+from PIL import Image
+
+from dnzoo import inference, metrics, training
+from dnzoo.data import photographs
 from dnzoo.data.photographs import resize
 from dnzoo.imaging import drawing
 from dnzoo.losses import Charbonnier, StructuralSimilarity, Sum
@@ -10,13 +17,23 @@ from dnzoo.metrics import similarity
 from dnzoo.tasks.base import Task
 
 PATCHES = 8  # of each tile, in an epoch
-# of images from 0 to 255; an error of one grey level weighs as much as 0.1 of SSIM
-LOSSES = {
-    "l1": lambda: "mae",
-    "mse": lambda: "mse",
-    "charbonnier": lambda: Charbonnier(1.0),
-    "l1+ssim": lambda: Sum(["mae", StructuralSimilarity()], [1.0, 10.0]),
-}
+# in a sum an error of one grey level weighs as much as 0.1 of SSIM
+Loss = Literal["l1", "mse", "charbonnier", "l1+ssim"]
+
+
+def loss_named(name: Loss) -> keras.losses.Loss | str:
+    """The loss that a name stands for, of images from 0 to 255.
+
+    Raises:
+        ValueError: for another name.
+    """
+    if name not in get_args(Loss):
+        raise ValueError(f"loss must be one of {', '.join(get_args(Loss))}; got loss={name!r}.")
+    if name == "charbonnier":
+        return Charbonnier(1.0)
+    if name == "l1+ssim":
+        return Sum(["mae", StructuralSimilarity()], [1.0, 10.0])
+    return {"l1": "mae", "mse": "mse"}[name]
 
 
 class SuperResolution(Task):
@@ -27,36 +44,71 @@ class SuperResolution(Task):
 
     Args:
         data: `dnzoo.data.photographs.Photographs`.
-        config: `dnzoo.training.Config`; its `batch_size`, `seed`, `smoke`, `patch` (rows of a small
-            patch) count.
+        config: `dnzoo.training.Config`; its `batch_size`, `seed` and `smoke` count.
         loss: "l1", "mse", "charbonnier" or "l1+ssim".
-        luma: whether the model reads and writes Y alone; colour is enlarged bicubically then.
+        luma: whether the model reads and writes Y alone; colour is upsampled bicubically then.
+        patch: rows and columns of the small patches to train on.
 
     Raises:
         ValueError: for an unknown loss, or a patch larger than the tiles.
     """
 
-    monitor, lower_is_better = "psnr", False
+    kind, monitor = "image", "psnr"
+    options, fixed = ("loss", "luma", "patch"), ("scale",)
+    labels = {
+        "psnr_y": "PSNR of Y, dB",
+        "ssim_y": "SSIM of Y",
+        "bicubic_psnr_y": "bicubic PSNR of Y, dB",
+        "bicubic_ssim_y": "bicubic SSIM of Y",
+        "psnr_y_each": "PSNR of Y per image, dB",
+    }
+    caption = "Held-out photographs: bicubic, the model, the ground truth."
 
-    def __init__(self, data, config, loss="l1", luma=False):
-        if loss not in LOSSES:
-            raise ValueError(f"loss must be one of {', '.join(LOSSES)}; got {loss!r}.")
+    @dataclasses.dataclass(kw_only=True)
+    class Config(training.Config):
+        """Flags of super-resolution and its data; `luma`, which is no flag, depends on the net."""
+
+        luma = False
+        data: str = "photographs"
+        """photographs (Debian's), div2k, or a folder of PNG and JPEG files."""
+        scale: int = 2
+        """2, 3 or 4."""
+        patch: int = 48
+        """Rows and columns of the small patches to train on."""
+        loss: Loss = "l1"
+        """What is minimised, per pixel or with structural similarity."""
+
+    @classmethod
+    def load(cls, config: Config) -> photographs.Photographs:
+        return photographs.load(config.data, config.data_dir, config.scale, config.seed)
+
+    @classmethod
+    def settings_of(cls, model: keras.Model) -> dict[str, Any]:
+        luma = model.input_shape[-1] == 1
+        return {"scale": inference.scale(model), "patch": 32, "luma": luma}
+
+    def __init__(
+        self,
+        data: photographs.Photographs,
+        config: training.Config,
+        loss: Loss = "l1",
+        luma: bool = False,
+        patch: int = 48,
+    ):
         largest = data.splits["train"][0].shape[1]
-        if not 1 <= config.patch <= largest:
+        if not 1 <= patch <= largest:
             raise ValueError(
-                f"--patch must be from 1 to {largest} for scale {data.scale}; got {config.patch}."
+                f"patch={patch}: it must be from 1 to {largest} for scale={data.scale}."
             )
-        self.scale, self.luma = data.scale, luma
+        self.scale, self.luma, self.patch = data.scale, luma, patch
         super().__init__(data, config, self._patches, self._whole, repeat=PATCHES)
-        self.loss = LOSSES[loss]()
+        self.loss = loss_named(loss)
         self.description += f", {len(data.test)} test photographs"
         self.photographs = dict(list(data.test.items())[: 2 if config.smoke else None])
 
-    caption = "Held-out photographs: bicubic, the model, the truth."
-
     def _patches(self, small, large, rng):
         """A random patch of each tile, flipped and turned at random: eight ways."""
-        size, scale, count = self.config.patch, self.scale, len(small)
+        size, scale, count = self.patch, self.scale, len(small)
         tops, lefts = rng.integers(0, small.shape[1] - size + 1, (2, count))
         ways = rng.integers(0, 8, count)
         pairs = []
@@ -72,20 +124,20 @@ class SuperResolution(Task):
     def _whole(self, small, large, rng):
         return self.pixels(small), self.pixels(large)
 
-    def pixels(self, images):
+    def pixels(self, images: np.ndarray) -> np.ndarray:
         """What the model reads of RGB images: the same, or Y; float32 from 0 to 255."""
         return similarity.luma(images) if self.luma else np.asarray(images, "float32")
 
-    def metrics(self):
+    def metrics(self) -> list[keras.metrics.Metric]:
         """Metrics to follow while training."""
         return [metrics.PSNR(luma=True, crop=self.scale)]
 
-    def evaluate(self, model):
-        """PSNR and SSIM of the test photographs' Y, mean and each, beside bicubic's."""
+    def evaluate(self, model: keras.Model) -> dict[str, Any]:
+        """PSNR and SSIM of the test photographs' Y, beside bicubic's: what `compare` gives."""
         return compare(lambda small: inference.upscale(model, small), self.photographs, self.scale)
 
-    def pictures(self, model, count=6, size=144):
-        """Details of held-out photographs: bicubic, the model and the truth, as a Pillow image."""
+    def pictures(self, model: keras.Model, count: int = 6, size: int = 144) -> Image.Image:
+        """Details of held-out photographs: bicubic, the model and the ground truth."""
         rows = []
         for large in list(self.photographs.values())[:count]:
             small = resize(large, 1 / self.scale)
@@ -96,7 +148,11 @@ class SuperResolution(Task):
         return drawing.grid(rows, columns=2)
 
 
-def compare(enlarge, photographs, scale):
+def compare(
+    enlarge: Callable[[np.ndarray], np.ndarray],
+    photographs: Mapping[str, np.ndarray],
+    scale: int,
+) -> dict[str, Any]:
     """PSNR and SSIM of Y, of a function from a small picture to the large one, and of bicubic.
 
     Args:
@@ -105,7 +161,7 @@ def compare(enlarge, photographs, scale):
         scale: by which they are reduced, bicubically, first.
 
     Returns:
-        {"psnr_y", "ssim_y", "bicubic_psnr_y", "bicubic_ssim_y", "scale", "psnr_y of each": {...}}.
+        {"psnr_y", "ssim_y", "bicubic_psnr_y", "bicubic_ssim_y", "scale", "psnr_y_each": {...}}.
     """
     scores = {"psnr_y": {}, "ssim_y": {}, "bicubic_psnr_y": {}, "bicubic_ssim_y": {}}
     for name, large in photographs.items():
@@ -116,4 +172,4 @@ def compare(enlarge, photographs, scale):
                 measure.update_state(large[None], guess[None])
                 scores[prefix + kind][name] = float(measure.result())
     means = {kind: float(np.mean([*each.values()])) for kind, each in scores.items()}
-    return {**means, "scale": scale, "psnr_y of each": scores["psnr_y"]}
+    return {**means, "scale": scale, "psnr_y_each": scores["psnr_y"]}

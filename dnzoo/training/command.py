@@ -1,71 +1,151 @@
-"""A recipe's command line: its config from the switches, and what they ask for."""
+"""A recipe's command line: its config from the flags, and what they ask for."""
 
 import argparse
 import dataclasses
+import functools
 import json
 import logging
 import os
+import re
 import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from dnzoo import storage
 from dnzoo.training.run import EVALUATION, run
 
+# what functions of the library call some fields
+ARGUMENTS = {"size": "image_size"}
 
-def command(setup, config_class, description, search_space=None):
+
+def command(
+    build: Callable,
+    config_class: type | Callable[[str | None], type],
+    description: str,
+    search_space: Callable | None = None,
+) -> None:
     """Train, tune or evaluate with a config from the command line; exit with one line on an error.
 
     Args:
-        setup: makes (task, build) of a config: the first arguments of `training.run`.
-        config_class: a dataclass that extends `Config`, with a default for every field.
+        build: function (config, data) -> the uncompiled `keras.Model`.
+        config_class: a dataclass that extends a task's `Config`, with a default for every field; or a
+            function that gives one for the value of `--model`, None where it is not given.
         description: text for `--help`.
-        search_space: for `--tune`; see `dnzoo.training.tune.tune`.
+        search_space: for `--tune`; see `dnzoo.training.tune.tune`. None: that of the config, if any.
     """
-    call(lambda config: _train(setup, config, search_space), config_class, description)
+    call(functools.partial(_train, build, search_space), config_class, description)
 
 
-def call(main, config_class, description):
+def setup(config: Any, build: Callable) -> tuple[Any, Callable]:
+    """(task, build) for `training.run`, of a task's config and a recipe's `build(config, data)`."""
+    task = config.task.from_config(config)
+    return task, functools.partial(build, config, task.data)
+
+
+def call(main: Callable, config_class: type | Callable, description: str) -> None:
     """Run `main(config)`, for a script that is no training."""
-    import tyro
-
     logging.getLogger("absl").setLevel(logging.ERROR)  # TFDS warns of every config of one's own
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    first.add_argument("--config")
-    path = first.parse_known_args()[0].config
+    fields = ["config", "model"]  # what is read before the others are known
     try:
-        default = config_class() if path is None else _read(config_class, path)
-        main(tyro.cli(config_class, default=default, description=description))
+        config = parse(config_class, description, fields=fields)
+        main(config)
     except KeyboardInterrupt as stop:
         print(f"\n{stop or 'Interrupted; the same command starts again.'}", file=sys.stderr)
         sys.exit(130)
     except (ValueError, OSError, FloatingPointError, ImportError) as error:
         if os.environ.get("DNZOO_DEBUG"):
             raise
-        print(f"\nerror: {error}\n(DNZOO_DEBUG=1 shows where it arose)", file=sys.stderr)
+        said = as_flags(str(error), fields)
+        print(f"\nerror: {said}\n(DNZOO_DEBUG=1 shows where it arose)", file=sys.stderr)
         sys.exit(1)
 
 
-def _train(setup, config, search_space):
+def parse(
+    config_class: type | Callable,
+    description: str = "",
+    args: Sequence[str] | None = None,
+    fields: list[str] | None = None,
+) -> Any:
+    """The config that a command line asks for.
+
+    Args:
+        config_class, description: as for `command`.
+        args: the words after the script's name; None: those of this process.
+        fields: gets the names of the config's fields, as soon as they are known.
+
+    Raises:
+        ValueError: when `--config` names no file of such a recipe.
+        SystemExit: from tyro, for flags that are not there, or `--help`.
+    """
+    import tyro
+
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--config")
+    first.add_argument("--model")
+    early = first.parse_known_args(args)[0]
+    values = {} if early.config is None else _read(early.config)
+    if not isinstance(config_class, type):
+        config_class = config_class(early.model or values.get("model"))
+    if fields is not None:
+        fields.extend(field.name for field in dataclasses.fields(config_class))
+    default = config_class() if early.config is None else _made(config_class, values, early.config)
+    return tyro.cli(config_class, args=args, default=default, description=description)
+
+
+def as_flags(message: str, fields: Collection[str]) -> str:
+    """An error of the library, which names Python arguments, for who gave flags.
+
+    `name=value` becomes `--name value`, and a name in backticks a flag, where a flag has that name.
+
+    Example:
+        >>> as_flags("class_weights=(1.0,) does not fit `data`.", ["class_weights", "data"])
+        '--class-weights (1.0,) does not fit --data.'
+    """
+    known = {name: name for name in fields}
+    known |= {name: field for name, field in ARGUMENTS.items() if field in known}
+    names = "|".join(known)
+    if not names:
+        return message
+
+    def flag(found: re.Match) -> str:
+        named = known[found["value"] or found["name"]].replace("_", "-")
+        return f"--{named} " if found["value"] else f"--{named}"
+
+    pattern = rf"(?<![\w/?&.-])(?P<value>{names})=(?!=)|`(?P<name>{names})`"
+    return re.sub(pattern, flag, message)
+
+
+def _train(build: Callable, search_space: Callable | None, config: Any) -> None:
     if not config.evaluate:  # before data is prepared, which may take long
         storage.refuse_filled(config.out, beside=(EVALUATION,))
         if Path(config.out).resolve() == Path(config.data_dir).resolve():
-            raise ValueError(f"--out and --data-dir both name {config.out}: they must differ.")
+            raise ValueError(f"`out` and `data_dir` both name {config.out}: they must differ.")
     if config.tune:
         from dnzoo.training.tune import tune
 
-        tune(config, setup, search_space)
+        space = search_space or getattr(config, "search_space", None)
+        tune(config, functools.partial(setup, build=build), space)
     else:
-        run(config, *setup(config))
+        run(config, *setup(config, build))
 
 
-def _read(config_class, path):
+def _read(path: str) -> dict[str, Any]:
+    """The values of a config.json."""
     try:
         values = json.loads(Path(path).read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"--config {path} can't be read: {error}") from error
-    known = {field.name for field in dataclasses.fields(config_class)}
-    if not isinstance(values, dict) or not set(values) <= known:
-        unknown = sorted(set(values) - known) if isinstance(values, dict) else values
-        raise ValueError(f"--config {path} is of another recipe: it holds {unknown}.")
-    values = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
-    return config_class(**values, config=str(path))
+        if not isinstance(values, dict):
+            raise ValueError("it holds no settings")
+    except (OSError, ValueError) as error:
+        raise ValueError(f"config={path} can't be read: {error}") from error
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+
+
+def _made(config_class: type, values: Mapping[str, Any], path: str) -> Any:
+    """The config of a config.json; what older versions stored and meant nothing by is left out."""
+    former = getattr(config_class, "former_defaults", {})
+    kept = {key: v for key, v in values.items() if key not in former or v != former[key]}
+    unknown = sorted(set(kept) - {field.name for field in dataclasses.fields(config_class)})
+    if unknown:
+        raise ValueError(f"config={path} holds {', '.join(unknown)}, which this recipe has not.")
+    return config_class(**{**kept, "config": path})

@@ -1,8 +1,9 @@
-"""The switches that every recipe shares."""
+"""The flags that every recipe shares, and obeys."""
 
 import dataclasses
 import json
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 # What says where and how a command runs, not what it computes: it is neither stored nor compared.
 NOT_STORED = ("config", "out", "resume", "evaluate", "tune", "tuner")
@@ -26,28 +27,35 @@ class Stage:
 
 @dataclasses.dataclass(kw_only=True)
 class Config:
-    """Switches of every recipe; a recipe's own dataclass extends this one."""
+    """Flags that every task obeys; a task's own `Config` extends this one, a recipe's the task's.
+
+    Attributes:
+        task: the `dnzoo.tasks.Task` that the flags are of; a task's `Config` has it.
+        former_defaults: of fields that are gone: a stored config that holds such a value means the
+            default, and is read as if it did not hold the field.
+    """
+
+    task: ClassVar[Any] = None
+    former_defaults: ClassVar[Mapping[str, Any]] = {"class_weights": ()}
 
     data: str
-    """What to train on: a name, or a folder with images/ and masks/."""
+    """What to train on: a name, or a folder."""
     data_dir: str = "data"
     """Where prepared data is kept, to be used again."""
     epochs: int = 10
     """How often each training image is seen."""
     batch_size: int = 16
-    """Images a step, all devices together."""
+    """Images per step, all devices together."""
     learning_rate: float = 1e-3
     """Highest learning rate, of AdamW."""
     schedule: Literal["constant", "cosine"] = "cosine"
-    """Course of the learning rate after the warm-up; cosine ends at 0."""
+    """Learning-rate schedule after the warm-up; cosine ends at 0."""
     warmup: int = 0
     """Steps over which the learning rate rises from 0."""
     beta_1: float = 0.9
-    """How much of its first moment AdamW keeps."""
+    """AdamW's beta_1."""
     weight_decay: float = 0.0
     """Decoupled weight decay, of kernels only."""
-    class_weights: tuple[float, ...] = ()
-    """How much each class counts in the loss, one number a class; none: all the same."""
     patience: int = 0
     """Stop after so many epochs without a better validation score; 0: never."""
     precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
@@ -72,7 +80,7 @@ class Config:
     config: str | None = None
     """A run's config.json: its values take the place of the defaults, to repeat that run."""
 
-    def stages(self):
+    def stages(self) -> list[Stage]:
         """The parts of the training, in order: one."""
         return [Stage(self.epochs, self.learning_rate)]
 
@@ -97,16 +105,17 @@ class Config:
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         return optimizer
 
-    def stored(self):
+    def stored(self) -> dict[str, Any]:
         """What config.json holds: all that fixes the result."""
         values = dataclasses.asdict(self)
         return {key: value for key, value in values.items() if key not in NOT_STORED}
 
 
-def difference(stored, config):
+def difference(stored: Mapping[str, Any], config: Config) -> list[str]:
     """What differs between a config.json and a config: ["epochs: 3 there, 5 now", ...]."""
     now = json.loads(json.dumps(config.stored()))
-    keys = [key for key in {**stored, **now} if key not in NOT_COMPARED]
+    gone = config.former_defaults.keys() - now.keys()  # they did nothing for such a run
+    keys = [key for key in {**stored, **now} if key not in {*NOT_COMPARED, *gone}]
     return [
         f"{key}: {stored.get(key)!r} there, {now.get(key)!r} now"
         for key in keys

@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+from collections.abc import Iterator
+from typing import Literal
 
 import keras
 
@@ -24,7 +26,7 @@ def accelerated():
 
 
 def precision(name):
-    """The policy that `--precision` names; "auto": bfloat16 where the device multiplies it by itself."""
+    """The policy that `precision` names; "auto": bfloat16 where the device multiplies it by itself."""
     if name != "auto":
         return name
     return "mixed_bfloat16" if accelerated() or _cpu_has_bfloat16() else "float32"
@@ -46,8 +48,8 @@ def jit_compile():
 
 
 @contextlib.contextmanager
-def distributed(name, batch_size):
-    """What is built and trained inside runs on the devices that `--distribute` names.
+def distributed(name: Literal["auto", "none", "mirrored", "tpu"], batch_size: int) -> Iterator[int]:
+    """What is built and trained inside runs on the devices that `distribute` names.
 
     Args:
         name: "auto" (all GPUs or TPU cores, if there is more than one), "none", "mirrored" (every
@@ -67,12 +69,12 @@ def distributed(name, batch_size):
     elif backend == "jax":
         replicas, scope = _data_parallel(name)
     elif name in ("mirrored", "tpu"):
-        raise ValueError(f"--distribute {name}: on PyTorch dnzoo trains on one device; use none.")
+        raise ValueError(f"distribute={name!r}: on PyTorch dnzoo trains on one device; use none.")
     else:
         replicas, scope = 1, contextlib.nullcontext
     if batch_size % replicas:
         raise ValueError(
-            f"--batch-size {batch_size} is shared by {replicas} devices: use a multiple of them."
+            f"batch_size={batch_size} is shared by {replicas} devices: use a multiple of them."
         )
     if replicas > 1:
         print(f"On {replicas} devices, {batch_size // replicas} images a step on each.")
@@ -97,7 +99,7 @@ def _strategy(name):
             resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
         except (ValueError, tf.errors.OpError) as error:
             raise ValueError(
-                "--distribute tpu: no TPU answers; use --distribute auto on other machines."
+                'distribute="tpu": no TPU answers; use distribute="auto" on other machines.'
             ) from error
         strategy = tf.distribute.TPUStrategy(resolver)
         return strategy.num_replicas_in_sync, strategy.scope
@@ -115,7 +117,7 @@ def _data_parallel(name):
     devices = jax.devices()
     if name == "tpu" and devices[0].platform != "tpu":
         raise ValueError(
-            "--distribute tpu: no TPU answers; use --distribute auto on other machines."
+            'distribute="tpu": no TPU answers; use distribute="auto" on other machines.'
         )
     alone = len(devices) == 1 or (name == "auto" and devices[0].platform == "cpu")
     if name == "none" or (alone and name != "mirrored"):

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import time
 
+from dnzoo.metrics import higher_is_better
 from dnzoo.models import _heads
 from dnzoo.training import devices, state
 from dnzoo.training.progress import Steps, Stop
@@ -45,6 +46,7 @@ class Loop:
     def __init__(self, config, task, model, out, replicas=1):
         self.config, self.task, self.model, self.out = config, task, model, out
         self.replicas = replicas
+        self.sign = 1 if higher_is_better(task.monitored(model)) else -1
         self.stages = config.stages()
         self.last = out / LAST
         self.resumed = self.last.is_file()
@@ -115,8 +117,7 @@ class Loop:
 
     def _score(self, row):
         """What the best epoch has most of."""
-        value = row[f"val_{self.task.monitor}"]
-        return -value if self.task.lower_is_better else value
+        return self.sign * row[f"val_{self.task.monitor}"]
 
     def _train_epoch(self, end):
         """The logs of an epoch that ends with step `end`, in as many calls of `fit` as it takes."""

@@ -97,8 +97,8 @@ class Steps(keras.callbacks.Callback):
         if not math.isfinite(loss):
             raise FloatingPointError(
                 f"the loss became {loss} by step {self.step}. The last good state is kept in "
-                "checkpoints/. Try a lower --learning-rate, a --warmup, or --precision float32, "
-                "into another --out."
+                "checkpoints/. Try a lower `learning_rate`, a `warmup`, or precision=float32, "
+                "into another `out`."
             )
 
     def in_words(self):

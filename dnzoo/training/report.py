@@ -3,7 +3,12 @@
 import base64
 import html as markup
 import io
-import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from PIL import Image
+
+from dnzoo.metrics import label
 
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;color:#1d2430;max-width:1080px;margin:2.5rem auto;padding:0 1rem}
@@ -17,7 +22,16 @@ code{background:#f2f4f8;padding:.1rem .3rem;border-radius:3px;overflow-wrap:anyw
 """
 
 
-def html(name, config, history, metrics, provenance, task, picture, progress=None):
+def html(
+    name: str,
+    config: Mapping[str, Any],
+    history: Sequence[Mapping[str, float]],
+    metrics: Mapping[str, Any],
+    provenance: Mapping[str, Any],
+    task: Any,
+    picture: Image.Image,
+    progress: tuple[Image.Image, str] | None = None,
+) -> str:
     """The page as text.
 
     Args:
@@ -26,7 +40,7 @@ def html(name, config, history, metrics, provenance, task, picture, progress=Non
         history: a dict of numbers an epoch.
         metrics: of the test split; a dict inside is a table by class.
         provenance: how it was made.
-        task: for `monitor`, `caption` and `published`.
+        task: for `monitor`, `labels`, `caption` and `published`.
         picture: a Pillow image.
         progress: what `task.progress` gives.
     """
@@ -35,12 +49,12 @@ def html(name, config, history, metrics, provenance, task, picture, progress=Non
         f"<h1>{markup.escape(name)}</h1>",
         f"<p class=small>{markup.escape(provenance['data'])}</p>",
         f"<p><span class=big>{_number(next(iter(numbers.values())))}</span> "
-        f"{_words(next(iter(numbers)))} on the test split</p>",
+        f"{label(next(iter(numbers)), task.labels)} on the test split</p>",
         f"<h2>Predictions</h2>{_png(picture)}<p class=small>{markup.escape(task.caption)}</p>",
         _legend(task),
-        f"<h2>Training</h2>{_curves(history, dict.fromkeys(['loss', task.monitor, *task.curves]))}",
+        f"<h2>Training</h2>{_curves(history, task)}",
         f"{_png(progress[0])}<p class=small>{markup.escape(progress[1])}</p>" if progress else "",
-        "<h2>Test split</h2>" + _rows(numbers),
+        "<h2>Test split</h2>" + _rows(numbers, task.labels),
         *(_by_class(key, value, task) for key, value in metrics.items() if isinstance(value, dict)),
         "<h2>How it was made</h2>" + _rows(provenance),
         "<h2>Config</h2>" + _rows(config),
@@ -49,24 +63,18 @@ def html(name, config, history, metrics, provenance, task, picture, progress=Non
     return f"<!doctype html><html lang=en><head>{head}</head><body>{''.join(parts)}</body></html>\n"
 
 
-def print_metrics(metrics):
-    """The metrics as tables for the terminal."""
+def print_metrics(metrics: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> None:
+    """The metrics as tables for the terminal; `labels`: words for identifiers."""
     import rich.table
 
     tables = {"test split": {k: v for k, v in metrics.items() if not isinstance(v, dict)}}
     tables |= {key: value for key, value in metrics.items() if isinstance(value, dict)}
     for title, values in tables.items():
-        table = rich.table.Table(_words(title), "", box=rich.box.SIMPLE)
+        table = rich.table.Table(label(title, labels), "", box=rich.box.SIMPLE)
         table.columns[1].justify = "right"
         for key, value in values.items():
-            table.add_row(_words(key), _number(value))
+            table.add_row(label(key, labels), _number(value))
         rich.print(table)
-
-
-def _words(name):
-    for word in ("IoU", "PSNR", "SSIM", "AP"):
-        name = re.sub(rf"\b{word.lower()}\b", word, name.replace("_", " "))
-    return name
 
 
 def _number(value):
@@ -77,9 +85,9 @@ def _number(value):
     return f"{value:,}" if type(value) is int else str(value)
 
 
-def _rows(values):
+def _rows(values: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> str:
     rows = (
-        f"<tr><th>{markup.escape(_words(key))}</th><td>{_cell(key, value)}</td></tr>"
+        f"<tr><th>{markup.escape(label(key, labels))}</th><td>{_cell(key, value)}</td></tr>"
         for key, value in values.items()
     )
     return f"<table>{''.join(rows)}</table>"
@@ -99,7 +107,7 @@ def _swatch(colour):
     return f"<span class=c style='background:rgb{tuple(colour)}'></span>"
 
 
-def _by_class(title, values, task):
+def _by_class(title: str, values: Mapping[str, float | None], task: Any) -> str:
     rows, largest = [], max([1.0, *(value or 0 for value in values.values())])
     colours = task.published.get("palette") or []
     for number, (name, value) in enumerate(values.items()):
@@ -109,25 +117,26 @@ def _by_class(title, values, task):
             f"<tr><td>{swatch}{markup.escape(name)}</td>"
             f"<td class=n>{_number(value)}</td><td>{bar}</td></tr>"
         )
-    return f"<h3>{markup.escape(_words(title))}</h3><table>{''.join(rows)}</table>"
+    return f"<h3>{markup.escape(label(title, task.labels))}</h3><table>{''.join(rows)}</table>"
 
 
-def _curves(history, names):
+def _curves(history: Sequence[Mapping[str, float]], task: Any) -> str:
     """A panel for each number that training or validation has."""
     import matplotlib
     from matplotlib.figure import Figure  # no pyplot: it keeps global state and wants a display
 
     epochs = [row["epoch"] for row in history]
-    names = [name for name in names if name in history[0] or f"val_{name}" in history[0]]
+    wanted = dict.fromkeys(["loss", task.monitor, *task.curves])
+    names = [name for name in wanted if name in history[0] or f"val_{name}" in history[0]]
     with matplotlib.rc_context(
         {"font.size": 11, "axes.spines.top": False, "axes.spines.right": False}
     ):
         figure = Figure(figsize=(10, 3.2), layout="constrained")
         for axis, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names):
-            for column, label in ((name, "training"), (f"val_{name}", "validation")):
+            for column, split in ((name, "training"), (f"val_{name}", "validation")):
                 if column in history[0]:
-                    axis.plot(epochs, [row[column] for row in history], ".-", label=label)
-            axis.set(xlabel="epoch", title=_words(name))
+                    axis.plot(epochs, [row[column] for row in history], ".-", label=split)
+            axis.set(xlabel="epoch", title=label(name, task.labels))
             axis.grid(alpha=0.25)
             axis.legend(frameon=False)
         data = io.BytesIO()

@@ -48,7 +48,7 @@ def run(config, task, build):
     if config.evaluate:
         return evaluate(config, task)
     if config.resume == "must" and not (Path(config.out) / "config.json").is_file():
-        raise ValueError(f"--resume must, but {config.out} holds no run.")
+        raise ValueError(f"resume=must, but {config.out} holds no run.")
     with storage.owned(config.out, alone=True, beside=(EVALUATION,)) as out:
         if not _prepare(out, config):
             print(f"{out} holds this run already, finished. {_places(out)}")
@@ -77,7 +77,7 @@ def evaluate(config, task):
     """The metrics of the saved model `config.evaluate` on the test split, printed and as JSON."""
     model = saving.load(config.evaluate)
     metrics = task.evaluate(model)
-    report.print_metrics(metrics)
+    report.print_metrics(metrics, task.labels)
     path = Path(config.out) / EVALUATION
     result = {"model": config.evaluate, "data": config.data, "metrics": metrics}
     storage.write_json(path, result, lambda path, partial=None: _refuse_other(path, result))
@@ -95,7 +95,7 @@ def _refuse_other(path, result):
         keys = ("model", "data")
         same = isinstance(found, dict) and set(found) == set(result)
         if not same or any(found[key] != result[key] for key in keys):
-            raise FileExistsError(f"{path} holds something else: use another --out.")
+            raise FileExistsError(f"{path} holds something else: use another `out`.")
 
 
 def _prepare(out, config):
@@ -106,16 +106,16 @@ def _prepare(out, config):
         others = out.others(EVALUATION)
         if others:
             raise ValueError(
-                f"{out} holds {', '.join(others)} without a config.json; use another --out."
+                f"{out} holds {', '.join(others)} without a config.json; use another `out`."
             )
         out.write_json("config.json", config.stored())
         return True
     if config.resume == "never":
-        raise ValueError(f"--resume never, but {out} holds a run; use another --out.")
+        raise ValueError(f"resume=never, but {out} holds a run; use another `out`.")
     different = difference(_stored(file), config)
     if different:
         raise ValueError(
-            f"{out} holds a run with another config ({'; '.join(different)}); use another --out."
+            f"{out} holds a run with another config ({'; '.join(different)}); use another `out`."
         )
     if len(results) == len(RESULTS) and out.made(RESULTS[-1]):
         return False
@@ -123,7 +123,7 @@ def _prepare(out, config):
         lacking = ", ".join(name for name in RESULTS if name not in results)
         raise ValueError(
             f"{out} holds results of this run, but {lacking} is missing and so is {LAST}, to make it "
-            "again from; use another --out."
+            "again from; use another `out`."
         )
     out.check(*RESULTS, "log.csv", LAST, BEST)
     return True
@@ -136,7 +136,7 @@ def _stored(file):
         if not isinstance(values, dict):
             raise ValueError("it holds no settings")
     except ValueError as error:
-        raise ValueError(f"{file} can't be read ({error}); use another --out.") from error
+        raise ValueError(f"{file} can't be read ({error}); use another `out`.") from error
     return values
 
 
@@ -181,7 +181,7 @@ def _finish(config, task, model, out, notes):
     )
     with out.new_file("report.html") as partial:
         partial.write_text(page, "utf-8")
-    report.print_metrics(metrics)
+    report.print_metrics(metrics, task.labels)
     print(_places(out))
     return metrics
 

@@ -18,7 +18,7 @@ from dnzoo.training.config import difference
 from dnzoo.training.run import train
 from dnzoo.training.tune_report import picture, print_table
 
-PATIENCE = 3  # epochs, for trials without --patience
+PATIENCE = 3  # epochs, for trials without `patience`
 BEST = "best.json"
 
 
@@ -26,7 +26,7 @@ def tune(config, setup, search_space):
     """Try `config.tune` settings (Hyperband: of at most so many epochs), judged on validation.
 
     `config.out` gets trials/ (each with its config, log and result), trials.csv, trials.png, and
-    best.json, which a recipe's `--config` takes. Trials share the prepared data.
+    best.json, which a recipe's `config` takes. Trials share the prepared data.
 
     Args:
         config: what stays the same; `config.tuner` is "bayesian" or "hyperband" (Li et al. 2018;
@@ -44,7 +44,7 @@ def tune(config, setup, search_space):
     """
     keras_tuner = _keras_tuner()
     if search_space is None:
-        raise ValueError("--tune: this recipe declares no search space.")
+        raise ValueError("`tune`: this recipe declares no search space.")
     with storage.owned(config.out, alone=True) as out, tempfile.TemporaryDirectory() as scratch:
         _claim(out, config)
         rows, errors = [], []
@@ -104,7 +104,7 @@ def _claim(out, config):
     if not file.is_file():
         others = out.others()
         if others:
-            raise ValueError(f"{out} holds {', '.join(others)} and no search; use another --out.")
+            raise ValueError(f"{out} holds {', '.join(others)} and no search; use another `out`.")
         out.write_json("tune.json", mine)
         return
     out.check("trials.csv", "trials.png", BEST)
@@ -114,7 +114,7 @@ def _claim(out, config):
         f"{k}: {stored.get(k)}" for k in ("tuner", "tune") if stored.get(k) != mine.get(k)
     ]
     if different:
-        raise ValueError(f"{out} holds another search ({'; '.join(different)}); use another --out.")
+        raise ValueError(f"{out} holds another search ({'; '.join(different)}); use another `out`.")
 
 
 def _trial(config, setup, search_space, hyperparameters, rows, out):
@@ -150,7 +150,7 @@ def _result(folder, number, values):
     if row["values"] != json.loads(json.dumps(values)):
         raise ValueError(
             f"{folder} was made with other versions of keras-tuner or scikit-learn, which now "
-            f"propose {values} for trial {number}; use another --out."
+            f"propose {values} for trial {number}; use another `out`."
         )
     return row
 

@@ -54,7 +54,7 @@ SETTINGS = {
 class Reconstruction(kinds.base.Task):
     """Grey pictures out as they came in."""
 
-    monitor, lower_is_better = "psnr", False
+    monitor = "psnr"
 
     def __init__(self, data, config, loss="mse"):
         super().__init__(data, config, self._pairs, self._pairs)
@@ -187,14 +187,12 @@ def load(task, places, seed, loss="mse", smoke=False):
         smoke: a few pictures of noise, so that nothing has to be fetched.
     """
     setting = SETTINGS[task]
-    config = types.SimpleNamespace(
-        batch_size=8 if smoke else setting.batch, seed=seed, smoke=smoke, class_weights=(), patch=32
-    )
+    config = types.SimpleNamespace(batch_size=8 if smoke else setting.batch, seed=seed, smoke=smoke)
     data = _noise(task) if smoke else _data(task, places)
     if task == "autoencoder":
         return Reconstruction(data, config, loss)
     if task == "super_resolution":
-        return Enlarging(data, config, "l1")
+        return Enlarging(data, config, "l1", patch=32)
     if task == "segmentation":
         return Labelling(data, config)
     if task == "gan":
@@ -238,10 +236,10 @@ def _noise(task, count=16):
     splits = ("train", "validation", "test")
     if task == "super_resolution":
         pairs = {split: (pixels(32, 3), pixels(64, 3)) for split in splits[:2]}
-        return photographs.Photographs("noise", "", 2, pairs, {"astronaut": pixels(256, 3)[0]})
+        return photographs.Photographs("noise", "", pairs, 2, {"astronaut": pixels(256, 3)[0]})
     if task == "segmentation":
         names = ("background", "trouser", "dress", "sneaker", "bag")
         scenes = {s: (pixels(SIZE, 3), pixels(SIZE, 1)[..., 0] % len(names)) for s in splits}
-        return segmentation.SegmentationData("noise", "", names, scenes)
+        return segmentation.SegmentationData("noise", "", scenes, names)
     labels = np.arange(count).astype("uint8") % 10
     return pictures.Pictures("noise", "", {s: (pixels(32, 1), labels) for s in splits})

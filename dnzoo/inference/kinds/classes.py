@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from keras import ops
 
 from dnzoo.imaging import drawing, reading
 from dnzoo.inference.kinds.base import Kind, Target
+from dnzoo.metrics import outputs
+from dnzoo.metrics.outputs import threshold
 
 
 class Classes(Kind):
@@ -20,13 +21,18 @@ class Classes(Kind):
     options = ("palette",)
 
     @property
+    def logits(self) -> bool:
+        """Whether no activation follows the scores."""
+        return self.facts.get("logits", True)
+
+    @property
     def threshold(self) -> float:
         """Above it, the one channel of two classes means class 1."""
-        return 0.0 if self.facts.get("logits", True) else 0.5
+        return threshold(self.logits)
 
     def outputs(self, outputs: Any) -> dict[str, Any]:
         """{"logits" or "probabilities": as they are, "classes": int32 (N, H, W)}."""
-        return scores_and_classes(outputs, self.facts.get("logits", True))
+        return scores_and_classes(outputs, self.logits)
 
     def numbers(self, scores: np.ndarray) -> np.ndarray:
         """Class numbers, uint8 (..., H, W), of scores (..., H, W, classes)."""
@@ -66,15 +72,14 @@ class Classes(Kind):
 
 def scores_and_classes(scores: Any, logits: bool) -> dict[str, Any]:
     """{"logits" or "probabilities": the scores, (..., classes), "classes": int32 (...)}, for serving."""
-    one = scores.shape[-1] == 1
-    threshold = 0.0 if logits else 0.5
-    chosen = scores[..., 0] > threshold if one else ops.argmax(scores, axis=-1)
     name = "logits" if logits else "probabilities"
-    return {name: scores, "classes": ops.cast(chosen, "int32")}
+    return {name: scores, "classes": outputs.classes(scores, threshold(logits))}
 
 
 def classes(logits: np.ndarray, threshold: float = 0.0) -> np.ndarray:
-    """Class numbers, uint8 (..., H, W), of (..., H, W, C); C = 1: class 1 above the threshold."""
-    if logits.shape[-1] == 1:
-        return (logits[..., 0] > threshold).astype("uint8")
-    return np.argmax(logits, axis=-1).astype("uint8")
+    """Class numbers, (..., H, W), of (..., H, W, C); C = 1: class 1 above the threshold.
+
+    uint8, or uint16 for more than 256 classes.
+    """
+    found = outputs.classes(np.asarray(logits), threshold)
+    return found.astype("uint8" if logits.shape[-1] <= 256 else "uint16")

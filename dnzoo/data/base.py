@@ -1,0 +1,64 @@
+"""What every data set is: a name, and the arrays of its splits."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from dnzoo.data.arrays import cached
+from dnzoo.data.targets import ClassMask, Image, Target
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """A data set ready to train on.
+
+    Attributes:
+        name: what it was loaded as, short.
+        detail: which variant of it: size, counts, seed.
+        splits: {"train" | "validation" | "test": (array, ...)}, rows of the same number belonging
+            together; in memory or memory-mapped.
+        targets: what the arrays are, one for each.
+
+    Raises:
+        ValueError: when a split has another number of arrays than there are targets.
+    """
+
+    name: str
+    detail: str
+    splits: Mapping[str, tuple[np.ndarray, ...]]
+    targets: ClassVar[tuple[Target, ...]] = ()
+
+    def __post_init__(self) -> None:
+        for split, arrays in self.splits.items():
+            if len(arrays) != len(self.targets):
+                raise ValueError(
+                    f"{self.name}: the {split} split has {len(arrays)} arrays, "
+                    f"{type(self).__name__} needs {len(self.targets)}."
+                )
+
+
+def fitted(
+    name: str,
+    sources: Mapping[str, tuple[int | None, Iterable[tuple[np.ndarray, ...]]]],
+    data_dir: str | Path,
+    size: int,
+    targets: Sequence[Target] = (Image(), ClassMask()),
+) -> dict[str, tuple[np.ndarray, ...]]:
+    """`arrays.cached`, of examples of any size that are fitted into a square.
+
+    Args:
+        name, sources, data_dir: as for `cached`; sources yield an example's arrays.
+        size: rows and columns of what comes out.
+        targets: what the arrays are.
+    """
+
+    def square(examples):
+        for example in examples:
+            yield tuple(t.fitted(array, size)[None] for t, array in zip(targets, example))
+
+    return cached(
+        name, {split: (count, square(found)) for split, (count, found) in sources.items()}, data_dir
+    )

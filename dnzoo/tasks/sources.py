@@ -1,0 +1,33 @@
+"""Flags that several tasks share, because their data comes from the same places."""
+
+import dataclasses
+
+from dnzoo import training
+
+
+@dataclasses.dataclass(kw_only=True)
+class Scenes(training.Config):
+    """Images with masks: composed scenes among them."""
+
+    data: str = "fashion_scenes"
+    """fashion_scenes, cutout_scenes, oxford_iiit_pet, or a folder with images/ and masks/."""
+    scenes: int = 2000
+    """Training scenes to compose, for fashion_scenes and cutout_scenes."""
+    cutouts: str | None = None
+    """For cutout_scenes: transparent PNGs in a sub-folder per class; none: Debian's, if installed."""
+    backgrounds: str | None = None
+    """For cutout_scenes: a folder of photographs; none: Debian's, if installed."""
+    image_size: int = 128
+    """Images are fitted into a square of this size."""
+
+
+@dataclasses.dataclass(kw_only=True)
+class SmallImages(training.Config):
+    """Small images with labels."""
+
+    data: str = "fashion_mnist"
+    """mnist, fashion_mnist, cifar10, celeb_a, or a folder of their raw files or of images."""
+    image_size: int | None = None
+    """Rows and columns of the images; none: as they are."""
+    batch_size: int = 128
+    """Images per step, all devices together."""
