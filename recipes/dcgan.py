@@ -34,6 +34,8 @@ class Config(training.Config):
     """For bce: real pictures count as 1 less this."""
     discriminator_normalization: str | None = "batch"
     """batch, instance, group, layer or None, which wgan-gp and spectral normalisation want."""
+    critic_steps: int | None = None
+    """Updates of the discriminator to one of the generator; none: the papers', 0: both in each step."""
     spectral_normalization: bool = False
     """Of the discriminator's convolutions."""
     augmentation: tuple[str, ...] = ()
@@ -66,6 +68,7 @@ def setup(config):
             classes=data.classes if config.conditional else None,
             augmentation=config.augmentation,
             loss=config.loss,
+            critic_steps=config.critic_steps,
             label_smoothing=config.label_smoothing if config.loss == "bce" else 0.0,
             include_preprocessing=True,
         )

@@ -19,7 +19,7 @@ import dnzoo
 from dnzoo import inference, training
 from dnzoo.data import instances, photographs, pictures, segmentation
 from dnzoo.inference import files
-from dnzoo.models import VAE, new_head
+from dnzoo.models import VAE, new_head, train_all, train_only_head
 from dnzoo.storage import pretrained
 from dnzoo.tasks import Autoencoding, Generation, InstanceMasks, Segmentation, SuperResolution
 from dnzoo.training import Stage
@@ -56,9 +56,15 @@ class Config(training.Config):
     loss: str | None = None
     """As in the recipe of such a model; none: its default, for segmentation cross_entropy+dice."""
 
+    may_change = (*training.Config.may_change, "fine_learning_rate")
+
     def stages(self):
-        head = Stage(self.head_epochs, self.learning_rate, only_head=True)
-        return [*([head] if self.head_epochs else []), Stage(self.epochs, self.fine_learning_rate)]
+        if not self.head_epochs:
+            return [Stage(self.epochs, self.fine_learning_rate)]
+        return [
+            Stage(self.head_epochs, self.learning_rate, begin=train_only_head),
+            Stage(self.epochs, self.fine_learning_rate, begin=train_all),
+        ]
 
 
 def setup(config):
