@@ -98,9 +98,11 @@ class Loop:
             self.steps = Steps(notes.step, self.task.train.batch_size, self.stop)
             while notes.stage < len(self.stages):
                 self._run_stage(self.stages[notes.stage])
-                notes.stage, notes.stage_row, notes.extra = notes.stage + 1, len(notes.history), 0
+                notes.stage, notes.stage_row = notes.stage + 1, len(notes.history)
                 if notes.stage == len(self.stages):
                     self._keep()
+                else:
+                    notes.extra = 0
             if self.resumed:  # all stages had ended
                 self._begin(len(self.stages) - 1)
             self._leave_if_wanted()
