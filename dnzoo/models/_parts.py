@@ -46,7 +46,8 @@ class Part:
             return
         pairs = zip(self.net.variables, self.average.variables, strict=True)
         means = {id(weight): (weight, mean) for weight, mean in pairs}
-        optimizer.finalize_variable_values([means.pop(id(weight))[1] for weight in trained])
+        if int(ops.convert_to_numpy(optimizer.iterations)):  # before the first update it is 0
+            optimizer.finalize_variable_values([means.pop(id(weight))[1] for weight in trained])
         for weight, mean in means.values():
             mean.assign(weight)
         for (
@@ -98,7 +99,8 @@ class PartsOptimizer(keras.optimizers.MultiOptimizer):
 
     Which part's turn it is follows from the number of steps done, `iterations`, alone. Every step
     computes all gradients; there is no branch in it, so that XLA, several devices and loss scaling
-    work as with one optimiser. A part that is updated in every step costs nothing more.
+    work as with one optimiser. A part that is updated in every step costs nothing more. A saved model
+    holds what this was made from: `InParts` sees to it.
 
     Args:
         parts: {name: `Part`}; together they hold all trainable variables.

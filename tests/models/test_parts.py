@@ -116,6 +116,8 @@ def moved(jit_compile=False, policy="float32", **kwargs):
         old = [net.get_weights()[0] for net in nets]
         model.fit(IMAGES[start : start + 8], batch_size=8, verbose=0)
         new = [net.get_weights()[0] for net in nets]
+        if not start and model.critic_steps:  # no update of the generator yet: no average
+            assert np.array_equal(model.averaged.get_weights()[0], new[0])
         found.append("".join(n for n, a, b in zip("GD", old, new) if not np.array_equal(a, b)))
     return " ".join(found), model
 
