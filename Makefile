@@ -4,7 +4,7 @@ PYTHON = $(VENV)/bin/python
 INSTALLED = $(VENV)/.installed
 INSTALLED_ALL = $(VENV)/.installed-all
 TORCH = torch==2.13.0
-OLDEST_KERAS = 3.14.0
+OLDEST_KERAS = 3.15.0
 # side by side, a file's tests in one process: most of a test is Keras's Python, on one core
 PYTEST = $(PYTHON) -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 export TF_CPP_MIN_LOG_LEVEL = 2

@@ -1,8 +1,8 @@
 """dnzoo's DCGAN beside a plain PyTorch one: the same nets, pictures, batches, steps and judge.
 
-The PyTorch one updates the discriminator, then the generator, as its tutorial does; dnzoo's updates
-both at once. Pictures of both are judged as `recipes/dcgan.py` does: 10,000 against the 10,000 test
-pictures, in the features of `classifier_fashion_mnist`. 40 minutes on 2 cores:
+The PyTorch one updates the discriminator, then the generator, in each step, as its tutorial does; dnzoo's
+as its `critic_steps` says. Pictures of both are judged as `recipes/dcgan.py` does: 10,000 against the
+10,000 test pictures, in the features of `classifier_fashion_mnist`. 40 minutes on 2 cores:
     python benchmarks/dcgan.py --out benchmarks/dcgan.csv
 """
 

@@ -75,7 +75,8 @@ WORKS = {
         ((8, 128, 128, 3), (8, 128, 128)),
         "cross_entropy",
     ),
-    "dcgan": Work(_dnzoo("dcgan"), ("DCGAN", "DCGAN"), ((64, 64, 64, 3),), None),
+    # a step updates both nets, as the others' do
+    "dcgan": Work(_dnzoo("dcgan", critic_steps=0), ("DCGAN", "DCGAN"), ((64, 64, 64, 3),), None),
     "vae": Work(_dnzoo("vae"), ("VAE", "VAE"), ((128, 28, 28, 1),), None),
     "fcn8s_lite0": Work(
         _dnzoo("fcn8s", IMAGE, fc_filters=256, dropout=0.0, **LITE),

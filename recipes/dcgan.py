@@ -32,6 +32,8 @@ class Config(Generation.Config):
     """For bce: real images count as 1 less this."""
     discriminator_normalization: Normalization = "batch"
     """None is what wgan-gp and spectral normalisation want."""
+    critic_steps: int | None = None
+    """Updates of the discriminator to one of the generator; none: the papers', 0: both in each step."""
     spectral_normalization: bool = False
     """Of the discriminator's convolutions."""
     augmentation: tuple[Policy, ...] = ()
@@ -53,6 +55,7 @@ def build(config, data):
         classes=data.classes if config.conditional else None,
         augmentation=config.augmentation,
         loss=config.loss,
+        critic_steps=config.critic_steps,
         label_smoothing=config.label_smoothing if config.loss == "bce" else 0.0,
         include_preprocessing=True,
     )

@@ -19,7 +19,7 @@ import tyro
 
 import dnzoo
 from dnzoo import tasks, training
-from dnzoo.models import new_head
+from dnzoo.models import new_head, train_all, train_only_head
 from dnzoo.storage import pretrained
 from dnzoo.training import Stage
 
@@ -59,9 +59,15 @@ class NewHead(FineTuning):
     normalization_momentum: float = 0.9
     """Of moving statistics; 0.99 would keep 37 % of the old data's after 100 steps."""
 
+    may_change = (*training.Config.may_change, "fine_learning_rate")
+
     def stages(self):
-        head = Stage(self.head_epochs, self.learning_rate, only_head=True)
-        return [*([head] if self.head_epochs else []), Stage(self.epochs, self.fine_learning_rate)]
+        if not self.head_epochs:
+            return [Stage(self.epochs, self.fine_learning_rate)]
+        return [
+            Stage(self.head_epochs, self.learning_rate, begin=train_only_head),
+            Stage(self.epochs, self.fine_learning_rate, begin=train_all),
+        ]
 
     @staticmethod
     def search_space(hp):

@@ -6,6 +6,8 @@ import keras
 
 from dnzoo.models._encoders import features
 from dnzoo.models._gan import GAN
+from dnzoo.models._heads import train_all, train_only_head
+from dnzoo.models._parts import InParts, Part
 from dnzoo.models._transfer import new_head, take_weights
 from dnzoo.models.dcgan import dcgan, dcgan_discriminator, dcgan_generator
 from dnzoo.models.edsr import edsr
@@ -40,11 +42,15 @@ BUILDERS = {
 __all__ = [
     "GAN",
     "VAE",
+    "InParts",
+    "Part",
     "create_model",
     "features",
     "list_models",
     "new_head",
     "take_weights",
+    "train_all",
+    "train_only_head",
     *BUILDERS,
 ]
 

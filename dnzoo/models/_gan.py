@@ -7,16 +7,19 @@ from keras import ops
 from dnzoo.layers import Output
 from dnzoo.losses import discriminator_loss, generator_loss, gradient_penalty, input_gradient
 from dnzoo.losses.generative import check_adversarial
+from dnzoo.models._parts import InParts, Part
 
 
 @keras.saving.register_keras_serializable("dnzoo")
-class GAN(keras.Model):
+class GAN(InParts):
     """A generator and a discriminator that one `compute_loss` trains, on every backend.
 
-    `fit(images)`, or `fit((images, labels))` for nets with classes, does one step of both at once,
-    with one optimiser: Goodfellow et al. and Radford et al. update the discriminator first and
-    then the generator, Arjovsky et al. the critic five times. Each net's gradient comes from its
-    own loss alone. What `generate` shows is the moving average of the generator's weights.
+    `fit(images)`, or `fit((images, labels))` for nets with classes, takes turns, as the papers do:
+    `critic_steps` steps update the discriminator, each on new images and latents; the next step
+    updates the generator, on new latents, judged by the discriminator as it is then. Each net has an
+    optimiser of its own, made like the one that `compile` gets, and its gradient comes from its own
+    loss alone. What `generate` shows is the moving average of the generator's weights, Keras's own
+    (`use_ema`), as it was at the end of the last `fit`.
 
     Args:
         generator: `keras.Model`, (N, latent_dim), and labels, -> images.
@@ -25,8 +28,10 @@ class GAN(keras.Model):
             (Gulrajani et al. 2017; a discriminator without batch normalisation).
         label_smoothing: for "bce": real images count as 1 - label_smoothing.
         penalty_weight: of the gradient penalty, for "wgan-gp".
-        average: how much of the moving average a step keeps, after a start in which it is less;
-            0 keeps the generator itself.
+        average: how much of the moving average an update of the generator keeps; 0 keeps the
+            generator itself.
+        critic_steps: updates of the discriminator to one of the generator. None: the papers', 5 for
+            "wgan-gp", else 1. 0: each step updates both at once.
 
     Raises:
         ValueError: for an illegal argument.
@@ -46,15 +51,23 @@ class GAN(keras.Model):
         label_smoothing=0.0,
         penalty_weight=10.0,
         average=0.999,
+        critic_steps=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         check_adversarial(loss, label_smoothing)
         if not 0 <= average < 1:
             raise ValueError(f"average must be at least 0 and below 1; got average={average}.")
+        if critic_steps is None:
+            critic_steps = 5 if loss == "wgan-gp" else 1
+        if critic_steps != int(critic_steps) or critic_steps < 0:
+            raise ValueError(
+                f"critic_steps must be a whole number, at least 0; got {critic_steps}."
+            )
         self.generator, self.discriminator = generator, discriminator
         self.kind, self.label_smoothing = loss, label_smoothing
         self.penalty_weight, self.average = penalty_weight, average
+        self.critic_steps = int(critic_steps)
         self.latent_dim = generator.inputs[0].shape[-1]
         self.conditional = len(generator.inputs) > 1
         self.averaged = keras.models.clone_model(generator)
@@ -78,6 +91,16 @@ class GAN(keras.Model):
         ]
         pixels = any(layer.name == "pixels" for layer in self.generator.layers)
         return tuple(said[0]) if said else (0, 255) if pixels else (-1, 1)
+
+    def parts(self) -> dict[str, Part]:
+        """The two nets: `critic_steps` turns of the discriminator, then one of the generator."""
+        turns = [True] * self.critic_steps + [False]
+        critic = tuple(turns) if self.critic_steps else (True,)
+        maker = tuple(not turn for turn in turns)
+        return {
+            "discriminator": Part(self.discriminator, critic),
+            "generator": Part(self.generator, maker, self.averaged, self.average),
+        }
 
     def call(self, inputs, training=False):
         """{"generated", "real", "fake", "judged"}: images, and logits to train either net by."""
@@ -118,7 +141,7 @@ class GAN(keras.Model):
         for tracker, value in zip(self.trackers, (critic, maker)):
             tracker.update_state(value)
         if training:
-            self._average()
+            self.steps.assign(self.steps + 1.0)
         return critic + maker
 
     def _penalty(self, inputs, generated, training):
@@ -129,17 +152,6 @@ class GAN(keras.Model):
         return gradient_penalty(
             input_gradient(lambda x: self._judge(self._with(x, labels), training, True), mixed)
         )
-
-    def _average(self):
-        """Move the average on; the first steps count more, so that it forgets the random start."""
-        keep = ops.minimum(self.average, (self.steps + 1.0) / (self.steps + 10.0))
-        self.steps.assign(self.steps + 1.0)
-        trainable = {id(variable) for variable in self.generator.trainable_variables}
-        for mean, weight in zip(self.averaged.variables, self.generator.variables):
-            value = ops.convert_to_tensor(weight)
-            if id(weight) in trainable:
-                value = keep * ops.convert_to_tensor(mean) + (1.0 - keep) * value
-            mean.assign(ops.stop_gradient(value))
 
     def generate(self, count, seed=0, labels=None):
         """Pictures, (count, H, W, C) float32, in the generator's range; a seed gives the same latents.
@@ -177,6 +189,7 @@ class GAN(keras.Model):
             "label_smoothing": self.label_smoothing,
             "penalty_weight": self.penalty_weight,
             "average": self.average,
+            "critic_steps": self.critic_steps,
             "name": self.name,
         }
 
@@ -186,4 +199,5 @@ class GAN(keras.Model):
             part: keras.saving.deserialize_keras_object(config[part])
             for part in ("generator", "discriminator")
         }
-        return cls(**{**config, **parts})
+        # those saved before there was a choice were trained with both nets at once
+        return cls(**{"critic_steps": 0, **config, **parts})

@@ -37,8 +37,8 @@ def enlarges(layer, classes):
     return "Transpose" in type(layer).__name__ and layer.input.shape[-1] == classes
 
 
-def train_all(model):
-    """Undo `train_only_head`: a model's own switch does not reach the layers inside."""
+def train_all(model: keras.Model) -> None:
+    """Make every layer trainable, also those inside models inside: undoes `train_only_head`."""
     model.trainable = True
     for layer in model.layers:
         layer.trainable = True
@@ -47,8 +47,11 @@ def train_all(model):
             train_all(inner)
 
 
-def train_only_head(model):
-    """Freeze every layer but the head's."""
+def train_only_head(model: keras.Model) -> None:
+    """Freeze every layer but the head's: those that put out classes, as `new_head` makes them.
+
+    A stage of a training can begin with it: `training.Stage(20, 0.03, begin=train_only_head)`.
+    """
     keep = head(model)
     for layer in model.layers:
         inner = getattr(layer, "layer", layer)

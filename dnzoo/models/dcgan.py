@@ -171,6 +171,7 @@ def dcgan(
     label_smoothing: float = 0.0,
     penalty_weight: float = 10.0,
     average: float = 0.999,
+    critic_steps: int | None = None,
     include_preprocessing: bool = False,
     name: str = "dcgan",
 ) -> GAN:
@@ -181,7 +182,7 @@ def dcgan(
         latent_dim, filters, upsampling, normalization: of the generator.
         discriminator_normalization, spectral_normalization, augmentation: of the discriminator.
         classes: of images with labels: `fit((images, labels))`, and `generate(..., labels=...)`.
-        loss, label_smoothing, penalty_weight, average: see `GAN`.
+        loss, label_smoothing, penalty_weight, average, critic_steps: see `GAN`.
         include_preprocessing: True: pixels from 0 to 255 in and out; False: from -1 to 1.
         name: of the model.
 
@@ -206,7 +207,16 @@ def dcgan(
         augmentation=augmentation,
         **shared,
     )
-    return GAN(generator, discriminator, loss, label_smoothing, penalty_weight, average, name=name)
+    return GAN(
+        generator,
+        discriminator,
+        loss,
+        label_smoothing,
+        penalty_weight,
+        average,
+        critic_steps,
+        name=name,
+    )
 
 
 def _levels(

@@ -89,13 +89,13 @@ class Owned:
         """Take a file for dnzoo's, whatever it will hold: one that is written to bit by bit."""
         self._note(name, [NOTED])
 
-    def remove(self, folder):
-        """Remove what dnzoo made in a folder inside, and the folder if nothing else is in it."""
-        for name in [name for name in self._made if name.startswith(f"{folder}/")]:
-            if self.holds(name):
-                (self.path / name).unlink()
-        with contextlib.suppress(OSError):  # it is not there, or not empty
-            (self.path / folder).rmdir()
+    def remove(self, name: str) -> None:
+        """Remove a file that dnzoo made, or those in a folder, and the folder if it is empty then."""
+        for made in [made for made in self._made if made == name or made.startswith(f"{name}/")]:
+            if self.holds(made) and (self.path / made).is_file():
+                (self.path / made).unlink()
+        with contextlib.suppress(OSError):  # it is not there, no folder, or not empty
+            (self.path / name).rmdir()
 
     def _claim(self, name, partial):
         self.check(name)

@@ -2,8 +2,12 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal
+
+import keras
+
+from dnzoo.training.optimizers import Adam
 
 # What says where and how a command runs, not what it computes: it is neither stored nor compared.
 NOT_STORED = ("config", "out", "resume", "evaluate", "tune", "tuner")
@@ -12,17 +16,20 @@ NOT_COMPARED = ("data_dir", "distribute")
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """A part of a training, with its own optimiser and schedule.
+    """A period of a training, with its own optimiser and schedule.
 
     Attributes:
         epochs: how often each training image is seen.
         learning_rate: the highest.
-        only_head: whether all layers but those that put out classes are frozen.
+        begin: a function of the model that the stage begins with: it may freeze layers, set what the
+            model's own loss depends on, or add variables (the best epoch is then one since). It is
+            called before `compile`, with the random seed set; a run that is gone on with calls those
+            of the earlier stages again, in order, and then restores all variables.
     """
 
     epochs: int
     learning_rate: float
-    only_head: bool = False
+    begin: Callable[[keras.Model], None] | None = None
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -37,6 +44,17 @@ class Config:
 
     task: ClassVar[Any] = None
     former_defaults: ClassVar[Mapping[str, Any]] = {"class_weights": ()}
+
+    may_change: ClassVar[tuple[str, ...]] = (
+        "epochs",
+        "learning_rate",
+        "schedule",
+        "warmup",
+        "beta_1",
+        "weight_decay",
+        "patience",
+        "batch_size",
+    )  # what may differ where a run is gone on with: docs/training.md says what becomes of each
 
     data: str
     """What to train on: a name, or a folder."""
@@ -84,26 +102,29 @@ class Config:
         """The parts of the training, in order: one."""
         return [Stage(self.epochs, self.learning_rate)]
 
-    def optimizer(self, stage, steps):
-        """AdamW with the schedule, for a stage of so many steps."""
-        import keras
+    def optimizer(self, stage: Stage, steps: int) -> keras.optimizers.Optimizer:
+        """AdamW with the schedule, for a stage of so many steps.
 
-        from dnzoo.training.optimizers import Adam
-
+        The learning rate is never a variable of the optimiser: a checkpoint would bring the old one back.
+        """
         rate, warmup = stage.learning_rate, self.warmup
         schedules = keras.optimizers.schedules
         if self.schedule == "cosine":
-            rate = schedules.CosineDecay(
+            schedule = schedules.CosineDecay(
                 0.0 if warmup else rate,
                 max(steps - warmup, 1),
                 warmup_target=rate if warmup else None,
                 warmup_steps=warmup,
             )
-        elif warmup:
-            rate = schedules.PolynomialDecay(0.0, warmup, rate, power=1.0)
-        optimizer = Adam(rate, beta_1=self.beta_1, weight_decay=self.weight_decay)
-        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-        return optimizer
+        else:
+            start = 0.0 if warmup else rate
+            schedule = schedules.PolynomialDecay(start, max(warmup, 1), rate)
+        return Adam(
+            schedule,
+            beta_1=self.beta_1,
+            weight_decay=self.weight_decay,
+            no_decay=("bias", "gamma", "beta"),
+        )
 
     def stored(self) -> dict[str, Any]:
         """What config.json holds: all that fixes the result."""
@@ -111,13 +132,13 @@ class Config:
         return {key: value for key, value in values.items() if key not in NOT_STORED}
 
 
-def difference(stored: Mapping[str, Any], config: Config) -> list[str]:
-    """What differs between a config.json and a config: ["epochs: 3 there, 5 now", ...]."""
+def difference(stored: Mapping[str, Any], config: Config) -> dict[str, str]:
+    """What differs between a config.json and a config: {"epochs": "epochs: 3 there, 5 now", ...}."""
     now = json.loads(json.dumps(config.stored()))
     gone = config.former_defaults.keys() - now.keys()  # they did nothing for such a run
     keys = [key for key in {**stored, **now} if key not in {*NOT_COMPARED, *gone}]
-    return [
-        f"{key}: {stored.get(key)!r} there, {now.get(key)!r} now"
+    return {
+        key: f"{key}: {stored.get(key)!r} there, {now.get(key)!r} now"
         for key in keys
         if stored.get(key) != now.get(key)
-    ]
+    }

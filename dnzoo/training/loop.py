@@ -3,10 +3,13 @@
 import csv
 import dataclasses
 import time
+from collections.abc import Sequence
+
+import keras
 
 from dnzoo.metrics import higher_is_better
-from dnzoo.models import _heads
 from dnzoo.training import devices, state
+from dnzoo.training.config import Config, Stage, difference
 from dnzoo.training.progress import Steps, Stop
 
 LAST, BEST = "checkpoints/last.npz", "checkpoints/best.npz"
@@ -25,6 +28,10 @@ class Notes:
         stage: number of the current stage.
         stage_row: length of the history when the stage began.
         logs: of an epoch that is trained and not validated yet.
+        config: what config.json held.
+        batch_size, per_epoch: images a step, and steps an epoch.
+        extra: steps that this stage took more because the batch size changed.
+        changes: in words, of the config, with the step.
     """
 
     step: int = 0
@@ -34,6 +41,33 @@ class Notes:
     stage: int = 0
     stage_row: int = 0
     logs: dict | None = None
+    config: dict = dataclasses.field(default_factory=dict)
+    batch_size: int = 0
+    per_epoch: int = 0
+    extra: int = 0
+    changes: list = dataclasses.field(default_factory=list)
+
+    def change(self, config: Config, batch_size: int, per_epoch: int) -> None:
+        """Take over another config, and count steps in its batches.
+
+        In the middle of an epoch the position stays the same image, or one of the batch before.
+        """
+        changes = difference(self.config, config) if self.config else {}
+        self.changes += [f"{text}, from step {self.step}" for text in changes.values()]
+        if self.per_epoch and (self.batch_size, self.per_epoch) != (batch_size, per_epoch):
+            epochs, steps = divmod(self.step, self.per_epoch)
+            taken = self.step - self.stage_row * self.per_epoch + self.extra
+            position = min(steps * self.batch_size // batch_size, per_epoch - 1)
+            self.step = epochs * per_epoch + position
+            self.extra = taken - (self.step - self.stage_row * per_epoch)
+        self.config, self.batch_size, self.per_epoch = config.stored(), batch_size, per_epoch
+
+    def reopen(self, stages: Sequence[Stage]) -> None:
+        """Go back into the last stage where it is to have more epochs than it had."""
+        last = len(stages) - 1
+        before = sum(row.get("stage", 1) <= last for row in self.history)
+        if self.stage > last and len(self.history) - before < stages[last].epochs:
+            self.stage, self.stage_row = last, before
 
 
 class Loop:
@@ -51,8 +85,10 @@ class Loop:
         self.last = out / LAST
         self.resumed = self.last.is_file()
         self.notes = Notes(**state.read_notes(self.last)) if self.resumed else Notes()
+        self.notes.reopen(self.stages)
+        self.notes.change(config, task.train.batch_size, task.train.steps_per_epoch)
 
-    def train(self):
+    def train(self) -> Notes:
         notes = self.notes
         self.kept = time.monotonic()
         self.started = self.kept - notes.seconds
@@ -67,6 +103,10 @@ class Loop:
                 notes.stage, notes.stage_row = notes.stage + 1, len(notes.history)
                 if notes.stage == len(self.stages):
                     self._keep()
+                else:
+                    notes.extra = 0
+            if self.resumed:  # all stages had ended
+                self._begin(len(self.stages) - 1)
             self._leave_if_wanted()
         self.writer.close()
         return notes
@@ -78,14 +118,23 @@ class Loop:
             pass
         return count * batches.batch_size / (time.monotonic() - started)
 
-    def _run_stage(self, stage):
+    def _begin(self, number: int) -> None:
+        """Call what a stage begins with; where the run goes on, first what those before began with."""
+        for i in range(0 if self.resumed else number, number + 1):
+            begin = self.stages[i].begin
+            if begin is None:
+                continue
+            shapes = [variable.shape for variable in self.model.variables]
+            keras.utils.set_random_seed(self.config.seed + i)
+            begin(self.model)
+            if not self.resumed and shapes != [v.shape for v in self.model.variables]:
+                self.notes.best = None  # the best weights so far are not those of this model
+
+    def _run_stage(self, stage: Stage) -> None:
         per_epoch, notes = self.task.train.steps_per_epoch, self.notes
-        if any(stage.only_head for stage in self.stages):
-            _heads.train_all(self.model)
-            if stage.only_head:
-                _heads.train_only_head(self.model)
+        self._begin(notes.stage)
         self.model.compile(
-            optimizer=self.config.optimizer(stage, stage.epochs * per_epoch),
+            optimizer=self.config.optimizer(stage, stage.epochs * per_epoch + notes.extra),
             loss=self.task.loss,
             metrics=self.task.metrics(),
             jit_compile=devices.jit_compile(),

@@ -1,5 +1,7 @@
 """The optimiser of the recipes: Adam, whose update is one operation where there is one for it."""
 
+from collections.abc import Sequence
+
 import keras
 
 
@@ -14,6 +16,8 @@ class Adam(keras.optimizers.Adam):
     Args:
         weight_decay: decoupled (Loshchilov and Hutter 2019, arXiv:1711.05101); 0 or None: none,
             and no time spent on it.
+        no_decay: weights with one of these words in their name are left out of it; it is a part of
+            the configuration, which `exclude_from_weight_decay` isn't.
         others: as `keras.optimizers.Adam`.
 
     Source: Kingma and Ba 2015, arXiv:1412.6980.
@@ -23,10 +27,22 @@ class Adam(keras.optimizers.Adam):
         True
     """
 
-    def __init__(self, *args, weight_decay=None, **kwargs):
+    def __init__(
+        self,
+        *args,
+        weight_decay: float | None = None,
+        no_decay: Sequence[str] = (),
+        **kwargs,
+    ) -> None:
         super().__init__(*args, weight_decay=weight_decay or None, **kwargs)
+        self.no_decay = tuple(no_decay)
+        if no_decay:
+            self.exclude_from_weight_decay(var_names=list(no_decay))
 
-    def update_step(self, gradient, variable, learning_rate):
+    def get_config(self) -> dict:
+        return {**super().get_config(), "no_decay": list(self.no_decay)}
+
+    def update_step(self, gradient, variable, learning_rate) -> None:
         if self._fits_fused(gradient, variable):
             self._fused(gradient, variable, learning_rate)
         else:

@@ -3,12 +3,12 @@
 import json
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 
 from dnzoo import saving, storage
-from dnzoo.models import _heads
 from dnzoo.training import devices, report, state
 from dnzoo.training.config import difference
 from dnzoo.training.environment import environment
@@ -25,7 +25,7 @@ def run(config, task, build):
     The folder gets config.json, log.csv, TensorBoard logs, checkpoints/ (last, and best on the
     validation split), saved_model/ (the best), predictions.png and report.html. A run that was
     interrupted, or killed at any moment, goes on where it stopped, to the same weights; a
-    finished one is left alone.
+    finished one is left alone. What `config.may_change` names may be another then, and is printed.
 
     Args:
         config: `training.Config` or a dataclass that extends it.
@@ -36,8 +36,8 @@ def run(config, task, build):
         The metrics on the test split, or None when the run had finished before.
 
     Raises:
-        ValueError: when `config.out` holds a run with another config, or `config.resume` forbids,
-            or the devices can't be had.
+        ValueError: when `config.out` holds a run whose config differs in more than that, or
+            `config.resume` forbids, or the devices can't be had.
         FileExistsError: when `config.out` is not empty and no run of dnzoo's, or something that this
             run did not make has the name of one of its files. Nothing is ever replaced then.
         BlockingIOError: when another process trains into `config.out`.
@@ -113,20 +113,33 @@ def _prepare(out, config):
     if config.resume == "never":
         raise ValueError(f"resume=never, but {out} holds a run; use another `out`.")
     different = difference(_stored(file), config)
-    if different:
-        raise ValueError(
-            f"{out} holds a run with another config ({'; '.join(different)}); use another `out`."
-        )
-    if len(results) == len(RESULTS) and out.made(RESULTS[-1]):
+    _refuse_changes(out, different, config.may_change)
+    if len(results) == len(RESULTS) and out.made(RESULTS[-1]) and not different:
         return False
     if results and not begun:
-        lacking = ", ".join(name for name in RESULTS if name not in results)
+        lacking = [name for name in RESULTS if name not in results]
+        wanted = f"{', '.join(lacking)} is missing and so is" if lacking else "there is no"
         raise ValueError(
-            f"{out} holds results of this run, but {lacking} is missing and so is {LAST}, to make it "
-            "again from; use another `out`."
+            f"{out} holds results of this run, but {wanted} {LAST}, to go on from; use another `out`."
         )
     out.check(*RESULTS, "log.csv", LAST, BEST)
+    if different:
+        out.remove(RESULTS[-1])  # the last of the results: without it the run is not finished
+        out.write_json("config.json", config.stored())
+        print(f"Going on with changes: {'; '.join(different.values())}.")
     return True
+
+
+def _refuse_changes(
+    out: storage.Owned, different: dict[str, str], may_change: Sequence[str]
+) -> None:
+    """Raise ValueError where a run would be gone on with that is another one."""
+    refused = [text for key, text in different.items() if key not in may_change]
+    if refused:
+        raise ValueError(
+            f"{out} holds a run with another config ({'; '.join(refused)}); use another `out`. "
+            f"On the way may change: {', '.join(may_change)}."
+        )
 
 
 def _stored(file):
@@ -144,8 +157,6 @@ def _finish(config, task, model, out, notes):
     """Test the best weights as they are published, in float32; save them; write the report."""
     best = out / BEST
     state.restore(best, model)
-    if any(stage.only_head for stage in config.stages()):
-        _heads.train_all(model)
     model = saving.as_float32(model)
     metrics = task.evaluate(model)
     epoch = state.read_notes(best)["epoch"]
@@ -155,6 +166,7 @@ def _finish(config, task, model, out, notes):
         "seed": config.seed,
         "best epoch": f"{epoch} of {len(notes.history)}, by {task.monitor} on validation",
         "training time": f"{notes.seconds / 60:.1f} minutes",
+        **({"changed on the way": "; ".join(notes.changes)} if notes.changes else {}),
         **environment(),
     }
     with out.new_folder("saved_model") as partial:

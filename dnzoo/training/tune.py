@@ -109,7 +109,7 @@ def _claim(out, config):
         return
     out.check("trials.csv", "trials.png", BEST)
     stored = json.loads(file.read_text("utf-8"))
-    different = difference(stored["config"], config)
+    different = list(difference(stored["config"], config).values())
     different += [
         f"{k}: {stored.get(k)}" for k in ("tuner", "tune") if stored.get(k) != mine.get(k)
     ]

@@ -99,9 +99,8 @@ def gan(operator, widths, activation="relu"):
     x = K.Conv2D(1, 3, padding="same", activation="tanh", dtype="float32")(x)
     x = layers.Preprocessing(127.5, 127.5, dtype="float32")(x)
     discriminator = dcgan_discriminator((32, 32, 1), 16, include_preprocessing=True)
-    return GAN(
-        keras.Model(latent, x, name="generator"), discriminator, label_smoothing=0.1, average=0.99
-    )
+    generator = keras.Model(latent, x, name="generator")
+    return GAN(generator, discriminator, label_smoothing=0.1, average=0.99, critic_steps=0)
 
 
 def vae(operator, widths, activation="relu"):
