@@ -61,7 +61,7 @@ class NewHead(FineTuning):
 
     may_change = (*training.Config.may_change, "fine_learning_rate")
 
-    def stages(self):
+    def stages(self) -> list[Stage]:
         if not self.head_epochs:
             return [Stage(self.epochs, self.fine_learning_rate)]
         return [

@@ -45,15 +45,15 @@ class GAN(InParts):
 
     def __init__(
         self,
-        generator,
-        discriminator,
-        loss="bce",
-        label_smoothing=0.0,
-        penalty_weight=10.0,
-        average=0.999,
-        critic_steps=None,
+        generator: keras.Model,
+        discriminator: keras.Model,
+        loss: str = "bce",
+        label_smoothing: float = 0.0,
+        penalty_weight: float = 10.0,
+        average: float = 0.999,
+        critic_steps: int | None = None,
         **kwargs,
-    ):
+    ) -> None:
         super().__init__(**kwargs)
         check_adversarial(loss, label_smoothing)
         if not 0 <= average < 1:
@@ -181,7 +181,7 @@ class GAN(InParts):
         """The parts that a SavedModel serves: {signature: functional model}."""
         return {"serve": self.averaged}
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             "generator": keras.saving.serialize_keras_object(self.generator),
             "discriminator": keras.saving.serialize_keras_object(self.discriminator),
@@ -194,7 +194,7 @@ class GAN(InParts):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict) -> "GAN":
         parts = {
             part: keras.saving.deserialize_keras_object(config[part])
             for part in ("generator", "discriminator")

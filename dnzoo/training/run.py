@@ -10,7 +10,7 @@ import keras
 
 from dnzoo import saving, storage
 from dnzoo.training import devices, report, state
-from dnzoo.training.config import difference
+from dnzoo.training.config import Config, difference
 from dnzoo.training.environment import environment
 from dnzoo.training.loop import BEST, LAST, Loop
 
@@ -98,7 +98,7 @@ def _refuse_other(path, result):
             raise FileExistsError(f"{path} holds something else: use another `out`.")
 
 
-def _prepare(out, config):
+def _prepare(out: storage.Owned, config: Config) -> bool:
     """Whether there is anything to do in `out`; raises where another run is there, or something else."""
     begun, results = (out / LAST).is_file(), [name for name in RESULTS if (out / name).exists()]
     file = out / "config.json"
