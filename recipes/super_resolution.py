@@ -1,4 +1,4 @@
-"""Upsample photographs by 2, 3 or 4 with EDSR or ESPCN.
+"""Upsample photographs by 2, 3 or 4 with EDSR, ESPCN, FSRCNN or SRCNN.
 
     python recipes/super_resolution.py --scale 2 --out runs/edsr_x2
     python recipes/super_resolution.py --scale 4 --start-from runs/edsr_x2/saved_model --out runs/edsr_x4
@@ -12,15 +12,15 @@ from typing import Literal
 
 import dnzoo
 from dnzoo import training
-from dnzoo.models import edsr, espcn, take_weights
+from dnzoo.models import create_model, take_weights
 from dnzoo.tasks import SuperResolution
 
 
 @dataclasses.dataclass(kw_only=True)
 class Config(SuperResolution.Config):
     out: str = "runs/super_resolution"
-    model: Literal["edsr", "espcn"] = "edsr"
-    """edsr reads RGB; espcn reads Y, and colour is upsampled bicubically."""
+    model: Literal["edsr", "espcn", "fsrcnn", "srcnn"] = "edsr"
+    """edsr reads RGB; the others read Y, and colour is upsampled bicubically."""
     filters: int = 64
     """Channels of EDSR's blocks."""
     blocks: int = 16
@@ -33,15 +33,15 @@ class Config(SuperResolution.Config):
 
     @property
     def luma(self):
-        return self.model == "espcn"
+        return self.model != "edsr"
 
 
 def build(config, data):
-    if config.luma:
-        model = espcn((None, None, 1), config.scale, include_preprocessing=True)
-    else:
-        sizes = {"filters": config.filters, "blocks": config.blocks}
-        model = edsr((None, None, 3), config.scale, **sizes, include_preprocessing=True)
+    sizes = {} if config.luma else {"filters": config.filters, "blocks": config.blocks}
+    shape = (None, None, 1 if config.luma else 3)
+    model = create_model(
+        config.model, input_shape=shape, scale=config.scale, include_preprocessing=True, **sizes
+    )
     if config.start_from:
         print("Taken:", ", ".join(take_weights(model, dnzoo.load(config.start_from))))
     return model
