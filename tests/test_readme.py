@@ -53,6 +53,8 @@ def test_the_table_of_models_counts_right():
     counts = {
         models.mask_head(): "2,643,280",
         models.vae(filters=(), hidden=500): "815,824",
+        models.srcnn(): "8,129",
+        models.fsrcnn(): "12,809",
         models.espcn(): "22,729",
         models.edsr(scale=2): "1,369,859",
         models.edsr(scale=4): "1,517,571",
