@@ -3,9 +3,10 @@
 import numpy as np
 
 from dnzoo.layers import geometry
+from dnzoo.layers.base import Integers, Tensor
 
 
-def overlap(kernel_size, strides, size=None) -> np.ndarray:
+def overlap(kernel_size: Integers, strides: Integers, size: Integers | None = None) -> np.ndarray:
     """How often a transposed convolution writes each output row, or each output pixel.
 
     Away from the border that repeats with the stride: phase r of S gets `ceil((K - r) / S)` products.
@@ -49,7 +50,7 @@ def overlap(kernel_size, strides, size=None) -> np.ndarray:
     return counts
 
 
-def power_spectrum(images) -> np.ndarray:
+def power_spectrum(images: Tensor) -> np.ndarray:
     """Mean power of the frequencies in images, under a Hann window.
 
     Args:
@@ -72,12 +73,14 @@ def power_spectrum(images) -> np.ndarray:
     return (np.abs(found) ** 2).mean((0, 3)) / (window**2).sum()
 
 
-def hann(size):
+def hann(size: int) -> np.ndarray:
     """Hann's window, of whole periods."""
     return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
 
 
-def checkerboard(x=None, strides=2, *, power=None) -> float:
+def checkerboard(
+    x: Tensor | None = None, strides: Integers = 2, *, power: np.ndarray | None = None
+) -> float:
     """How much stronger the stride's own frequencies are than those around them.
 
     The power at the frequencies (i / S, j / S), i and j not both 0, each with the eight beside it (a

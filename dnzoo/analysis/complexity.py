@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
+from typing import Any
 
 import keras
 
@@ -31,7 +33,7 @@ class LayerCost:
 
     name: str
     kind: str
-    output_shape: tuple
+    output_shape: Shape
     parameters: int
     macs: int
     activation_bytes: int
@@ -50,7 +52,7 @@ class Complexity:
             optimiser, and activations.
     """
 
-    layers: tuple
+    layers: tuple[LayerCost, ...]
     parameters: int
     trainable_parameters: int
     macs: int
@@ -185,9 +187,16 @@ def _upsampling(layer: keras.Layer, given: Shape, made: Shape) -> int:
     return 2 * (math.prod(given) * layer.size[0] + math.prod(made))
 
 
-FREE = (*CROPPINGS, *PADDINGS, *POOLINGS, *ROW_BY_ROW, *SEES_ALL, K.InputLayer)
-OPERATIONS_FREE = OPERATIONS_ROW_BY_ROW | OPERATIONS_SEE_ALL | OPERATIONS_MOVE
-RULES = (
+FREE: tuple[type[Any], ...] = (
+    *CROPPINGS,
+    *PADDINGS,
+    *POOLINGS,
+    *ROW_BY_ROW,
+    *SEES_ALL,
+    K.InputLayer,
+)
+OPERATIONS_FREE: set[str] = OPERATIONS_ROW_BY_ROW | OPERATIONS_SEE_ALL | OPERATIONS_MOVE
+RULES: tuple[tuple[Any, Callable[[keras.Layer, Shape, Shape], int]], ...] = (
     (UPSAMPLINGS, _upsampling),
     ((K.SeparableConv1D, K.SeparableConv2D), _separable),
     ((K.DepthwiseConv1D, K.DepthwiseConv2D), _depthwise),

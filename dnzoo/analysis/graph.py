@@ -7,9 +7,12 @@ that `atoms` names stay whole.
 
 import dataclasses
 import itertools
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import keras
 
+from dnzoo.layers.base import Shape
 from dnzoo.layers.rules import Rules
 
 
@@ -18,7 +21,7 @@ class Tensor:
     """A value in the graph."""
 
     number: int
-    shape: tuple
+    shape: tuple[Any, ...]
     dtype: str
 
 
@@ -27,24 +30,27 @@ class Node:
     """One operation. `path` names the layers it lies in, outermost first."""
 
     operation: keras.Operation
-    arguments: tuple
-    keywords: dict
-    inputs: list
-    outputs: list
-    path: tuple
+    arguments: tuple[Any, ...]
+    keywords: dict[str, Any]
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+    path: tuple[str, ...]
 
 
 @dataclasses.dataclass
 class Graph:
     """Operations in an order in which they can be done."""
 
-    nodes: list
-    inputs: list
-    outputs: list
+    nodes: list[Node]
+    inputs: list[Tensor]
+    outputs: list[Tensor]
 
 
 def trace(
-    model: keras.Layer, input_shape=None, atoms: tuple[type, ...] = (), batch: int = 1
+    model: keras.Layer,
+    input_shape: Shape | list[Shape] | None = None,
+    atoms: tuple[type[Any], ...] = (),
+    batch: int = 1,
 ) -> Graph:
     """The `Graph` of a model or layer.
 
@@ -60,7 +66,9 @@ def trace(
     return trace_tensors(model, _inputs(model, input_shape, batch), atoms)
 
 
-def trace_tensors(model, tensors, atoms=(), others=True):
+def trace_tensors(
+    model: keras.Layer, tensors: Any, atoms: Iterable[type[Any]] = (), others: bool = True
+) -> Graph:
     """As `trace`, for symbolic tensors of any shapes and types in the structure the model takes.
 
     Without `others`, layers that are neither Keras's nor dnzoo's stay whole as well.
@@ -74,7 +82,7 @@ def trace_tensors(model, tensors, atoms=(), others=True):
     return Graph(tracer.nodes, numbers, [tracer.tensor(x) for x in outputs])
 
 
-def _inputs(model, input_shape, batch):
+def _inputs(model: keras.Layer, input_shape: Shape | list[Shape] | None, batch: int) -> Any:
     if input_shape is None:
         shapes = getattr(model, "input_shape", None)
         if shapes is None:
@@ -90,13 +98,14 @@ def _inputs(model, input_shape, batch):
 
 
 class _Tracer:
-    def __init__(self, atoms, others):
-        self.atoms, self.others = tuple(atoms), others
-        self.nodes = []
-        self.known = {}
-        self.counter = itertools.count()
+    def __init__(self, atoms: Iterable[type[Any]], others: bool) -> None:
+        self.atoms: tuple[type[Any], ...] = tuple(atoms)
+        self.others: bool = others
+        self.nodes: list[Node] = []
+        self.known: dict[int, tuple[keras.KerasTensor, Tensor]] = {}
+        self.counter: itertools.count[int] = itertools.count()
 
-    def tensor(self, symbolic):
+    def tensor(self, symbolic: keras.KerasTensor) -> Tensor:
         """The `Tensor` for a KerasTensor; the same for what is the same value."""
         key = id(symbolic)
         if key not in self.known:
@@ -105,7 +114,13 @@ class _Tracer:
             self.known[key] = (symbolic, found)  # held, so that no other takes its id
         return self.known[key][1]
 
-    def expand(self, operation, arguments, keywords, path):
+    def expand(
+        self,
+        operation: keras.Operation,
+        arguments: tuple[Any, ...],
+        keywords: dict[str, Any],
+        path: tuple[str, ...],
+    ) -> list[keras.KerasTensor]:
         """Add what `operation` does; its outputs, as a flat list of KerasTensors."""
         outputs = keras.tree.flatten(operation.call(*arguments, **keywords))
         path = (*path, operation.name)
@@ -114,7 +129,7 @@ class _Tracer:
             self.add(node, path)
         return outputs
 
-    def add(self, node, path):
+    def add(self, node: Any, path: tuple[str, ...]) -> None:
         operation, arguments = node.operation, node.arguments
         while isinstance(operation, keras.layers.Wrapper) and not self._is_whole(operation):
             path, operation = (*path, operation.name), operation.layer
@@ -150,14 +165,14 @@ class _Tracer:
         return module.startswith("keras.") and not module.startswith("keras.src.applications")
 
 
-def _between(given, outputs):
+def _between(given: set[int], outputs: Sequence[keras.KerasTensor]) -> list[Any]:
     """Keras's nodes that lead from the tensors whose ids are given to `outputs`, in order.
 
     They are taken out of Keras's own record again: a layer that was looked at is as it was.
     """
     order, seen = [], set()
 
-    def visit(x):
+    def visit(x: keras.KerasTensor) -> None:
         stack = [(x, False)]
         while stack:
             symbolic, ready = stack.pop()

@@ -1,11 +1,20 @@
 """A convolution as a matrix."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from dnzoo.layers import geometry
+from dnzoo.layers.base import Integers, Tensor
 
 
-def convolution_matrix(kernel, input_shape, strides=1, padding=0, dilation_rate=1) -> np.ndarray:
+def convolution_matrix(
+    kernel: Tensor,
+    input_shape: Sequence[int],
+    strides: Integers = 1,
+    padding: Integers = 0,
+    dilation_rate: Integers = 1,
+) -> np.ndarray:
     """The matrix W with which a strided convolution is a product: `y = W x`, of flattened images.
 
     Its transpose is what a transposed convolution with the same kernel computes: `W^T y` has the

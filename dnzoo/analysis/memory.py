@@ -1,6 +1,7 @@
 """Bytes that a training step holds at once: forward, then backward, value by value."""
 
 import math
+from typing import Any
 
 import keras
 
@@ -8,10 +9,18 @@ from dnzoo.analysis.graph import Graph, Node, Tensor
 from dnzoo.layers.rules import Kept, Rules
 
 K = keras.layers
-BYTES = {"float64": 8, "int64": 8, "float16": 2, "bfloat16": 2, "bool": 1, "uint8": 1, "int8": 1}
+BYTES: dict[str, int] = {
+    "float64": 8,
+    "int64": 8,
+    "float16": 2,
+    "bfloat16": 2,
+    "bool": 1,
+    "uint8": 1,
+    "int8": 1,
+}
 
 # What the backward pass needs of an operation: its inputs, or its outputs. Else neither.
-NEEDS_INPUT = (
+NEEDS_INPUT: tuple[type[Any], ...] = (
     *(K.Conv1D, K.Conv2D, K.Conv3D, K.DepthwiseConv1D, K.DepthwiseConv2D),
     *(K.SeparableConv1D, K.SeparableConv2D, K.Dense, K.Multiply),
     *(K.BatchNormalization, K.LayerNormalization, K.GroupNormalization),
@@ -19,16 +28,23 @@ NEEDS_INPUT = (
     *(K.ReLU, K.LeakyReLU, K.ELU, K.PReLU),
     *(K.Conv1DTranspose, K.Conv2DTranspose, K.Conv3DTranspose),
 )
-NEEDS_OUTPUT = (K.Softmax,)
-OPERATIONS_NEED_INPUT = set(
+NEEDS_OUTPUT: tuple[type[Any], ...] = (K.Softmax,)
+OPERATIONS_NEED_INPUT: set[str] = set(
     "matmul multiply divide relu relu6 leakyrelu gelu silu elu sigmoid tanh square power".split()
 )
-OPERATIONS_NEED_OUTPUT = {"softmax", "exp", "sqrt"}
+OPERATIONS_NEED_OUTPUT: set[str] = {"softmax", "exp", "sqrt"}
 # Copies that automatic differentiation keeps beyond that, of what is computed on the way.
-COPIES = {"layernormalization": 3, "gelu": 2, "silu": 1}
+COPIES: dict[str, int] = {"layernormalization": 3, "gelu": 2, "silu": 1}
 # What a compiler writes over its input, or does not write at all.
-IN_PLACE = (K.ReLU, K.Activation, K.LeakyReLU, K.Dropout, K.BatchNormalization, K.Rescaling)
-OPERATIONS_IN_PLACE = OPERATIONS_NEED_OUTPUT | set(
+IN_PLACE: tuple[type[Any], ...] = (
+    K.ReLU,
+    K.Activation,
+    K.LeakyReLU,
+    K.Dropout,
+    K.BatchNormalization,
+    K.Rescaling,
+)
+OPERATIONS_IN_PLACE: set[str] = OPERATIONS_NEED_OUTPUT | set(
     """add subtract multiply divide negative cast relu relu6 leakyrelu gelu silu elu sigmoid tanh square
     reshape identity converttotensor""".split()
 )

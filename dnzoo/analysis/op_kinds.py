@@ -1,9 +1,11 @@
 """Kinds of Keras's layers and operations; dnzoo's own layers say themselves what they are."""
 
+from typing import Any
+
 import keras
 
 K = keras.layers
-CONVOLUTIONS = (
+CONVOLUTIONS: tuple[type[Any], ...] = (
     K.Conv1D,
     K.Conv2D,
     K.Conv3D,
@@ -12,8 +14,8 @@ CONVOLUTIONS = (
     K.SeparableConv1D,
     K.SeparableConv2D,
 )
-TRANSPOSED = (K.Conv1DTranspose, K.Conv2DTranspose, K.Conv3DTranspose)
-POOLINGS = (
+TRANSPOSED: tuple[type[Any], ...] = (K.Conv1DTranspose, K.Conv2DTranspose, K.Conv3DTranspose)
+POOLINGS: tuple[type[Any], ...] = (
     K.MaxPooling1D,
     K.MaxPooling2D,
     K.MaxPooling3D,
@@ -21,10 +23,10 @@ POOLINGS = (
     K.AveragePooling2D,
     K.AveragePooling3D,
 )
-UPSAMPLINGS = (K.UpSampling1D, K.UpSampling2D, K.UpSampling3D)
-PADDINGS = (K.ZeroPadding1D, K.ZeroPadding2D, K.ZeroPadding3D)
-CROPPINGS = (K.Cropping1D, K.Cropping2D, K.Cropping3D)
-ROW_BY_ROW = (
+UPSAMPLINGS: tuple[type[Any], ...] = (K.UpSampling1D, K.UpSampling2D, K.UpSampling3D)
+PADDINGS: tuple[type[Any], ...] = (K.ZeroPadding1D, K.ZeroPadding2D, K.ZeroPadding3D)
+CROPPINGS: tuple[type[Any], ...] = (K.Cropping1D, K.Cropping2D, K.Cropping3D)
+ROW_BY_ROW: tuple[type[Any], ...] = (
     K.Activation,
     K.ActivityRegularization,
     K.Add,
@@ -53,7 +55,7 @@ ROW_BY_ROW = (
     K.SpatialDropout3D,
     K.Subtract,
 )
-SEES_ALL = (
+SEES_ALL: tuple[type[Any], ...] = (
     K.Dot,
     K.Embedding,
     K.Flatten,
@@ -67,14 +69,23 @@ SEES_ALL = (
     K.Reshape,
 )
 # Operations of keras.ops that layers call, by the name of their class.
-OPERATIONS_ROW_BY_ROW = set(
+OPERATIONS_ROW_BY_ROW: set[str] = set(
     """absolute add cast clip concatenate converttotensor divide elu exp gelu hardsigmoid hardsilu
     identity leakyrelu log maximum minimum multiply negative power relu relu6 rsqrt selu sigmoid
     silu softmax softplus softsign sqrt square subtract tanh where""".split()
 )
 # What else keras.ops does without a product: moved, chosen or made anew.
-OPERATIONS_MOVE = set(
+OPERATIONS_MOVE: set[str] = set(
     """argmax broadcastto depthtospace expanddims flip floor getitem ones oneslike pad repeat roll
     round spacetodepth split squeeze stack take tile zeros zeroslike""".split()
 )
-OPERATIONS_SEE_ALL = {"mean", "max", "min", "sum", "reshape", "matmul", "transpose", "var"}
+OPERATIONS_SEE_ALL: set[str] = {
+    "mean",
+    "max",
+    "min",
+    "sum",
+    "reshape",
+    "matmul",
+    "transpose",
+    "var",
+}

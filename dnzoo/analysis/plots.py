@@ -1,13 +1,26 @@
 """Pictures: overlap, spectra, receptive fields. Each function returns a matplotlib figure."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import keras
 import numpy as np
 
 from dnzoo.analysis.checkerboard import overlap
 from dnzoo.analysis.graph import trace
 from dnzoo.analysis.receptive_field import receptive_field, seen
+from dnzoo.layers.base import Shape
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
-def plot_overlap(pairs=((2, 2), (3, 2), (4, 2), (5, 2), (5, 3), (6, 3)), size: int = 6):
+def plot_overlap(
+    pairs: Sequence[tuple[int, int]] = ((2, 2), (3, 2), (4, 2), (5, 2), (5, 3), (6, 3)),
+    size: int = 6,
+) -> Figure:
     """How often a transposed convolution writes each output pixel, for (kernel size, stride) pairs.
 
     Args:
@@ -26,7 +39,7 @@ def plot_overlap(pairs=((2, 2), (3, 2), (4, 2), (5, 2), (5, 3), (6, 3)), size: i
     return figure
 
 
-def plot_spectrum(spectra: dict):
+def plot_spectrum(spectra: Mapping[str, np.ndarray]) -> Figure:
     """Power spectra side by side, in decibels around their mean, the frequency 0 in the middle.
 
     Args:
@@ -46,7 +59,7 @@ def plot_spectrum(spectra: dict):
     return figure
 
 
-def plot_receptive_field(model, input_shape=None):
+def plot_receptive_field(model: keras.Layer, input_shape: Shape | None = None) -> Figure:
     """The input rows and columns that the output's middle pixel sees, drawn in the input.
 
     Args:
@@ -90,7 +103,7 @@ def plot_receptive_field(model, input_shape=None):
     return figure
 
 
-def _figure(count, width, height):
+def _figure(count: int, width: float, height: float) -> tuple[Figure, np.ndarray]:
     """A figure of its own, that no window and no pyplot knows of."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -1,5 +1,7 @@
 """How large signals and gradients are behind each layer of a chain at initialisation."""
 
+from collections.abc import Iterable
+
 import keras
 import numpy as np
 
@@ -7,10 +9,14 @@ from dnzoo import layers
 from dnzoo.analysis.spectrum import variance
 from dnzoo.layers.transposed import ConvTranspose
 
+POINTS: np.ndarray
+WEIGHTS: np.ndarray
 POINTS, WEIGHTS = np.polynomial.hermite_e.hermegauss(64)  # of the standard normal distribution
 
 
-def propagation(chain, depth: int, mean_square: float = 1.0) -> list[tuple[float, float]]:
+def propagation(
+    chain: Iterable[keras.Layer], depth: int, mean_square: float = 1.0
+) -> list[tuple[float, float]]:
     """Expected mean squares through a chain of layers that was not trained, in closed form.
 
     Weights are independent of what they multiply, with mean 0: each output pixel sums so many products of
@@ -44,7 +50,7 @@ def propagation(chain, depth: int, mean_square: float = 1.0) -> list[tuple[float
     return found
 
 
-def _gains(layer, depth, mean_square):
+def _gains(layer: keras.Layer, depth: int, mean_square: float) -> tuple[float, float, int]:
     """(gain of mean squares forward, backward, channels out)."""
     if isinstance(layer, (keras.layers.ReLU, keras.layers.LeakyReLU, keras.layers.Activation)):
         return *_of_activation(layer, mean_square), depth
@@ -70,7 +76,7 @@ def _gains(layer, depth, mean_square):
     raise _unknown(layer)
 
 
-def _of_activation(layer, mean_square):
+def _of_activation(layer: keras.Layer, mean_square: float) -> tuple[float, float]:
     """Of an input that is symmetric around 0, normal for tanh."""
     if isinstance(layer, keras.layers.LeakyReLU):
         return ((1 + layer.negative_slope**2) / 2,) * 2
@@ -83,5 +89,5 @@ def _of_activation(layer, mean_square):
     raise _unknown(layer)
 
 
-def _unknown(layer):
+def _unknown(layer: keras.Layer) -> ValueError:
     return ValueError(f"propagation: no formula is known for {type(layer).__name__} as it is set.")

@@ -1,8 +1,9 @@
 """Which rows of its inputs an operation's output rows depend on: one rule for each of Keras's kinds."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
+from typing import Any
 
 import keras
 
@@ -58,7 +59,7 @@ def _size(tensor: Tensor, operation: keras.Operation, axis: int) -> int | None:
     return spatial[axis] if axis < len(spatial) else None
 
 
-def _at(value: int | Sequence, axis: int):
+def _at(value: Any, axis: int) -> Any:
     return value[axis] if isinstance(value, (tuple, list)) else value
 
 
@@ -120,7 +121,7 @@ def _cropped(
     return low + before, high + before
 
 
-RULES = (
+RULES: tuple[tuple[tuple[type[Any], ...], Callable[..., Rows]], ...] = (
     (CONVOLUTIONS, _convolution),
     (TRANSPOSED, _transposed),
     (POOLINGS, _pooling),

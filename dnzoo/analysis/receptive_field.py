@@ -1,13 +1,17 @@
 """Which part of the input an output pixel sees."""
 
 import dataclasses
+from collections.abc import Sequence
 from fractions import Fraction
 
-from dnzoo.analysis.graph import trace
-from dnzoo.analysis.reach_rules import rows
-from dnzoo.layers.rules import NOTHING, WHOLE
+import keras
 
-PERIODS = 512  # the longest distance looked for at which a network repeats itself
+from dnzoo.analysis.graph import Graph, trace
+from dnzoo.analysis.reach_rules import rows
+from dnzoo.layers.base import Shape
+from dnzoo.layers.rules import NOTHING, WHOLE, Rows
+
+PERIODS: int = 512  # the longest distance looked for at which a network repeats itself
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,13 +25,13 @@ class ReceptiveField:
         whole_image: names of the layers that look at the whole image; empty without such.
     """
 
-    size: tuple | None
-    stride: tuple | None
-    offset: tuple | None
-    whole_image: tuple = ()
+    size: tuple[int, ...] | None
+    stride: tuple[Fraction, ...] | None
+    offset: tuple[float, ...] | None
+    whole_image: tuple[str, ...] = ()
 
 
-def receptive_field(model, input_shape=None) -> ReceptiveField:
+def receptive_field(model: keras.Layer, input_shape: Shape | None = None) -> ReceptiveField:
     """The part of the input that an output pixel can depend on, through skips and upsampling.
 
     Goes backwards from an output row through every operation, with exact intervals; rows beyond the
@@ -64,13 +68,13 @@ def receptive_field(model, input_shape=None) -> ReceptiveField:
     return ReceptiveField(sizes, strides, offsets)
 
 
-def seen(graph, axis, low, high):
+def seen(graph: Graph, axis: int, low: int, high: int) -> tuple[Rows, list[str]]:
     """The input rows that output rows `low` to `high` see, and the layers that see all of them."""
     wanted, blocked = needed(graph, axis, low, high)
     return wanted.get(graph.inputs[0].number, NOTHING), blocked
 
 
-def needed(graph, axis, low, high):
+def needed(graph: Graph, axis: int, low: int, high: int) -> tuple[dict[int, Rows], list[str]]:
     """What output rows `low` to `high` need: {tensor's number: rows}, and the layers that need all."""
     wanted = {graph.outputs[0].number: (low, high)}
     blocked = []
@@ -93,7 +97,7 @@ def needed(graph, axis, low, high):
     return wanted, blocked
 
 
-def alignment(graph, axis):
+def alignment(graph: Graph, axis: int) -> tuple[int, int] | None:
     """(rows in, rows out): the least shift of both under which every layer does the same again.
 
     That is the product of the strides, or None where a layer sees all, or sizes inside are no
@@ -119,11 +123,11 @@ def alignment(graph, axis):
     return None
 
 
-def _hull(intervals):
+def _hull(intervals: Sequence[tuple[int, int]]) -> tuple[int, int]:
     return min(low for low, _ in intervals), max(high for _, high in intervals)
 
 
-def _along(graph, axis):
+def _along(graph: Graph, axis: int) -> tuple[tuple[int, Fraction, float] | None, list[str]]:
     """((size, stride, offset), names of layers that see all) for one axis."""
     fields = []
     for row in range(3 * PERIODS):
@@ -145,7 +149,7 @@ def _along(graph, axis):
     return (extent, stride, int(offset) if offset == int(offset) else float(offset)), []
 
 
-def _period(fields):
+def _period(fields: Sequence[tuple[int, int]]) -> int:
     """After how many output rows the fields repeat, moved by whole rows; 0 when not yet known."""
     count = len(fields) // 3
     for period in range(1, count + 1):

@@ -3,11 +3,14 @@
 import numpy as np
 
 from dnzoo.layers import geometry
+from dnzoo.layers.base import Tensor
 
+RIDGE: float
+TINY: float
 RIDGE, TINY = 1e-13, 1e-300  # as a share of a frequency's power; where there is none
 
 
-def reconstruction_error(kernels, power, strides) -> float:
+def reconstruction_error(kernels: Tensor, power: Tensor, strides: int) -> float:
     """Least mean squared error of a linear upsampling layer for images of a power spectrum.
 
     A layer with stride S puts out sums of its kernels, moved by multiples of S. The best it can do for an
@@ -39,7 +42,7 @@ def reconstruction_error(kernels, power, strides) -> float:
     return error_and_gradient(kernels, power, strides)[0]
 
 
-def channels_error(channels, power, strides) -> float:
+def channels_error(channels: int, power: Tensor, strides: int) -> float:
     """The same for the best kernels of any size: of every S² frequencies the strongest remain.
 
     Args:
@@ -51,7 +54,7 @@ def channels_error(channels, power, strides) -> float:
     return float(weakest.sum()) / power.size
 
 
-def _checked(kernels, power, strides):
+def _checked(kernels: Tensor, power: Tensor, strides: int) -> tuple[np.ndarray, np.ndarray, int]:
     strides = geometry.as_tuple(strides, 1, "strides", 1, "reconstruction_error")[0]
     kernels, power = np.asarray(kernels, "float64"), np.asarray(power, "float64")
     size = len(power)
@@ -63,20 +66,22 @@ def _checked(kernels, power, strides):
     return kernels, power, strides
 
 
-def _folded(values, strides):
+def _folded(values: np.ndarray, strides: int) -> np.ndarray:
     """(n, n, ...) -> (n / S, n / S, ..., S²): the frequencies that are one on the input's grid."""
     n = len(values) // strides
     split = values.reshape(strides, n, strides, n, *values.shape[2:])
     return np.moveaxis(split, (0, 2), (-2, -1)).reshape(n, n, *values.shape[2:], strides**2)
 
 
-def _unfolded(values, strides):
+def _unfolded(values: np.ndarray, strides: int) -> np.ndarray:
     n = len(values)
     split = np.moveaxis(values.reshape(*values.shape[:-1], strides, strides), (-2, -1), (0, 2))
     return split.reshape(strides * n, strides * n, *values.shape[2:-1])
 
 
-def error_and_gradient(kernels, power, strides):
+def error_and_gradient(
+    kernels: np.ndarray, power: np.ndarray, strides: int
+) -> tuple[float, np.ndarray]:
     """The error, and its derivatives with respect to the kernels."""
     size, taps = len(power), len(kernels)
     spectra = np.fft.fft2(kernels, (size, size), axes=(0, 1))

@@ -1,9 +1,14 @@
 """A model's cost as a table for the terminal."""
 
+import keras
+
 from dnzoo.analysis.complexity import complexity
+from dnzoo.layers.base import Shape
 
 
-def summary(model, input_shape=None, batch_size: int = 1) -> None:
+def summary(
+    model: keras.Layer, input_shape: Shape | list[Shape] | None = None, batch_size: int = 1
+) -> None:
     """Print what each layer costs: output, parameters, multiply-accumulates, activations.
 
     Args:
@@ -43,13 +48,13 @@ def summary(model, input_shape=None, batch_size: int = 1) -> None:
     )
 
 
-def _readable(macs, size):
+def _readable(macs: int, size: int) -> tuple[str, str]:
     return _scaled(macs, 1000, ["", " K", " M", " G", " T"]), _scaled(
         size, 1024, [" B", " KiB", " MiB", " GiB", " TiB"]
     )
 
 
-def _scaled(value, base, units):
+def _scaled(value: float, base: int, units: list[str]) -> str:
     for unit in units[:-1]:
         if value < base:
             break

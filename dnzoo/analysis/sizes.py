@@ -1,9 +1,11 @@
 """Which sizes go in and come out."""
 
+from collections.abc import Sequence
+
 import keras
 
 
-def output_size(model, size) -> tuple[int, ...]:
+def output_size(model: keras.Layer, size: Sequence[int | None]) -> tuple[int, ...]:
     """Height and width (or length, or depth, height, width) that a layer or model puts out.
 
     Args:
@@ -25,7 +27,7 @@ def output_size(model, size) -> tuple[int, ...]:
     return sizes
 
 
-def valid_sizes(model, low: int, high: int) -> list[int]:
+def valid_sizes(model: keras.Layer, low: int, high: int) -> list[int]:
     """The square sizes from `low` to `high` that a layer or model can take.
 
     Example:
@@ -36,7 +38,7 @@ def valid_sizes(model, low: int, high: int) -> list[int]:
     return [size for size in range(low, high + 1) if _tried(model, size) is not None]
 
 
-def input_size(model, size: int, largest: int = 4096) -> list[int]:
+def input_size(model: keras.Layer, size: int, largest: int = 4096) -> list[int]:
     """The square input sizes for which a layer or model puts out `size`; empty when there is none.
 
     Args:
@@ -66,7 +68,7 @@ def input_size(model, size: int, largest: int = 4096) -> list[int]:
     return found
 
 
-def _tried(model, size):
+def _tried(model: keras.Layer, size: int) -> int | None:
     try:
         return output_size(model, (size,) * _rank(model))[0]
     except ValueError:
@@ -83,7 +85,7 @@ def _rank(model: keras.layers.Layer) -> int:
     return next((len(numbers) for numbers in axes if isinstance(numbers, tuple)), 2)
 
 
-def _channels(model):
+def _channels(model: keras.Layer) -> int:
     shape = getattr(model, "input_shape", None) if isinstance(model, keras.Model) else None
     if shape is not None:
         return shape[-1]

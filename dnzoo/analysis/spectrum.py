@@ -1,5 +1,7 @@
 """The power spectrum that an upsampling layer puts out at initialisation, in closed form."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 
@@ -10,7 +12,13 @@ from dnzoo.layers.interpolation import interpolation_matrix
 from dnzoo.layers.transposed import ConvTranspose
 
 
-def spectrum(upsampling, size: int, depth: int = 1, mean: float = 0.0, deviation: float = 1.0):
+def spectrum(
+    upsampling: keras.Layer | Sequence[keras.Layer],
+    size: int,
+    depth: int = 1,
+    mean: float = 0.0,
+    deviation: float = 1.0,
+) -> np.ndarray:
     """Expected `power_spectrum` of what a layer makes of white noise, or of a constant.
 
     The output of a layer with stride S at frequency f has the power `|H(f)|² / S² deviation²` of its
@@ -59,7 +67,7 @@ def spectrum(upsampling, size: int, depth: int = 1, mean: float = 0.0, deviation
     return _under_hann(power, size)
 
 
-def _under_hann(power, size):
+def _under_hann(power: np.ndarray, size: int) -> np.ndarray:
     """What `power_spectrum` sees of a process, from its spectrum at 2 `size` frequencies.
 
     A window multiplies the autocorrelation by its own, which is 0 beyond `size` pixels.
@@ -73,13 +81,13 @@ def _under_hann(power, size):
     return power.real
 
 
-def _transform(kernel, size):
+def _transform(kernel: np.ndarray, size: int) -> np.ndarray:
     """|transform|² of a 1-D kernel, on both axes."""
     one = np.abs(np.fft.fft(kernel, size)) ** 2
     return np.multiply.outer(one, one)
 
 
-def _upsampling(layer, size, depth):
+def _upsampling(layer: keras.Layer, size: int, depth: int) -> tuple[int, np.ndarray, int]:
     """(stride, E|H|² summed over the channels in, channels out)."""
     flat = np.ones((size, size))
     if isinstance(layer, layers.SeparableConv2DTranspose):
@@ -137,7 +145,7 @@ def _upsampling(layer, size, depth):
     )
 
 
-def _filtering(layer, size, depth):
+def _filtering(layer: keras.Layer, size: int, depth: int) -> tuple[np.ndarray | float, int]:
     """(|H|² of a layer that does not upsample, channels out)."""
     if isinstance(layer, layers.Blur):
         kernel = np.array([1.0])
@@ -151,19 +159,19 @@ def _filtering(layer, size, depth):
     )
 
 
-def _mean_square(conv, depth):
+def _mean_square(conv: keras.Layer, depth: int) -> float:
     """Sum of the weights' variances that a convolution's output pixel collects."""
     shape = (*conv.kernel_size, depth // conv.groups, conv.filters)
     return np.prod(shape[:-1]) * variance(conv.kernel_initializer, shape)
 
 
-def _same(numbers):
+def _same(numbers: Sequence[float]) -> int:
     if len(set(numbers)) != 1 or int(numbers[0]) != numbers[0]:
         raise ValueError(f"spectrum: one integer for both axes is needed; got {tuple(numbers)}.")
     return int(numbers[0])
 
 
-def variance(initializer, shape) -> float:
+def variance(initializer: keras.initializers.Initializer, shape: Sequence[int]) -> float:
     """Variance of the weights that an initialiser draws for a kernel of `shape` (their mean is 0)."""
     kinds = keras.initializers
     if isinstance(initializer, kinds.VarianceScaling):

@@ -33,11 +33,11 @@ class AttentionGate(SpatialLayer):
         TensorShape([1, 4, 4, 8])
     """
 
-    rank = None
+    rank: int | None = None
 
     def __init__(self, filters: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.filters = None if filters is None else self._integer("filters", filters)
+        self.filters: int | None = None if filters is None else self._integer("filters", filters)
 
     def build(self, input_shape: list[Shape]) -> None:
         x, skip = input_shape
@@ -50,14 +50,14 @@ class AttentionGate(SpatialLayer):
         self.offer.build(skip)
         self.weight.build((*skip[:-1], filters))
 
-    def call(self, inputs):
+    def call(self, inputs: list[Tensor]) -> Tensor:
         x, skip = inputs
         return skip * ops.sigmoid(self.weight(ops.relu(self.look(x) + self.offer(skip))))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
         return tuple(input_shape[1])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "filters": self.filters}
 
 
@@ -79,11 +79,11 @@ class SqueezeExcite(SpatialLayer):
         TensorShape([1, 4, 4, 32])
     """
 
-    rank = None
+    rank: int | None = None
 
     def __init__(self, ratio: int = 16, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.ratio = self._integer("ratio", ratio)
+        self.ratio: int = self._integer("ratio", ratio)
 
     def build(self, input_shape: Shape) -> None:
         self.rank, depth = len(input_shape) - 2, input_shape[-1]
@@ -96,10 +96,10 @@ class SqueezeExcite(SpatialLayer):
         axes = geometry.spatial_axes(self.rank, self.data_format)
         return inputs * self.excite(self.squeeze(ops.mean(inputs, axis=axes, keepdims=True)))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return tuple(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "ratio": self.ratio}
 
 
@@ -124,12 +124,12 @@ class SelfAttention2D(SpatialLayer):
         TensorShape([1, 4, 4, 32])
     """
 
-    def __init__(self, ratio=8, chunk=None, **kwargs):
+    def __init__(self, ratio: int = 8, chunk: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.ratio = self._integer("ratio", ratio)
-        self.chunk = None if chunk is None else self._integer("chunk", chunk)
+        self.ratio: int = self._integer("ratio", ratio)
+        self.chunk: int | None = None if chunk is None else self._integer("chunk", chunk)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         depth = input_shape[-1]
         self.query = pointwise(self, max(depth // self.ratio, 1), "query")
         self.key = pointwise(self, max(depth // self.ratio, 1), "key")
@@ -138,9 +138,9 @@ class SelfAttention2D(SpatialLayer):
         for layer in (self.query, self.key, self.value):
             layer.build(input_shape)
         self.out.build((*input_shape[:-1], self.value.filters))
-        self.gamma = self.add_weight(name="gamma", shape=(), initializer="zeros")
+        self.gamma: keras.Variable = self.add_weight(name="gamma", shape=(), initializer="zeros")
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         batch, height, width, _ = ops.shape(inputs)
         query, key, value = (
             ops.reshape(layer(inputs), (batch, height * width, layer.filters))
@@ -153,7 +153,7 @@ class SelfAttention2D(SpatialLayer):
         found = ops.reshape(found, (batch, height, width, self.value.filters))
         return inputs + self.gamma * self.out(found)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return tuple(input_shape)
 
     def rows_seen(
@@ -172,17 +172,17 @@ class SelfAttention2D(SpatialLayer):
         """Not counted: queries, keys, values and, without `chunk`, the weights of all pairs."""
         return Kept()
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "ratio": self.ratio, "chunk": self.chunk}
 
 
-def attend(query, key, value):
+def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """softmax(q k^T) v of (N, P, ·); the softmax in float32."""
     scores = ops.cast(ops.matmul(query, ops.transpose(key, (0, 2, 1))), "float32")
     return ops.matmul(ops.cast(ops.softmax(scores, axis=-1), value.dtype), value)
 
 
-def attend_in_chunks(query, key, value, chunk):
+def attend_in_chunks(query: Tensor, key: Tensor, value: Tensor, chunk: int) -> Tensor:
     """`attend`, for `chunk` rows of `query` at a time, recomputed in the backward pass."""
     batch, pixels, depth = ops.shape(query)
     query = ops.pad(query, [(0, 0), (0, (-pixels) % chunk), (0, 0)])

@@ -7,11 +7,11 @@ import keras
 from keras import ops
 
 from dnzoo.layers import geometry
-from dnzoo.layers.base import SpatialLayer, Tensor
+from dnzoo.layers.base import Shape, SpatialLayer, Tensor
 from dnzoo.layers.rules import RowByRow
 
 Policy = Literal["color", "translation", "cutout"]
-POLICIES = get_args(Policy)
+POLICIES: tuple[Policy, ...] = get_args(Policy)
 
 
 @keras.saving.register_keras_serializable("dnzoo")
@@ -35,17 +35,19 @@ class DifferentiableAugmentation(RowByRow, SpatialLayer):
         TensorShape([1, 8, 8, 1])
     """
 
-    rank = None
+    rank: int | None = None
 
     def __init__(
         self, policies: Sequence[Policy] = POLICIES, seed: int | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.policies = tuple(self._one_of("policies", policy, POLICIES) for policy in policies)
-        self.seed = seed
-        self.seeds = keras.random.SeedGenerator(seed)
+        self.policies: tuple[Policy, ...] = tuple(
+            self._one_of("policies", policy, POLICIES) for policy in policies
+        )
+        self.seed: int | None = seed
+        self.seeds: keras.random.SeedGenerator = keras.random.SeedGenerator(seed)
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool | None = False) -> Tensor:
         x = inputs
         if training:
             for policy in self.policies:
@@ -91,10 +93,10 @@ class DifferentiableAugmentation(RowByRow, SpatialLayer):
         drawn = keras.random.uniform((ops.shape(x)[0], 1), low, high + 1, seed=self.seeds)
         return ops.cast(ops.clip(ops.floor(drawn), low, high), "int32")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return tuple(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "policies": self.policies, "seed": self.seed}
 
 

@@ -1,7 +1,7 @@
 """What every spatial layer checks before it computes."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal
 
 import keras
 
@@ -9,7 +9,18 @@ from dnzoo.layers import geometry
 
 Shape = tuple[int | None, ...]  # of a batch; None: known at run time
 Tensor = Any  # the backend's, or a keras.KerasTensor
-CONVOLUTIONS = {1: keras.layers.Conv1D, 2: keras.layers.Conv2D, 3: keras.layers.Conv3D}
+DataFormat = Literal["channels_last", "channels_first"]
+Integers = int | Sequence[int]  # one for all axes, or one an axis
+Padding = Integers | Literal["valid", "same"]
+Activation = str | Callable[[Tensor], Tensor] | None
+Initializer = str | keras.initializers.Initializer
+Regularizer = str | keras.regularizers.Regularizer | None
+Constraint = str | keras.constraints.Constraint | None
+CONVOLUTIONS: dict[int, type[Any]] = {
+    1: keras.layers.Conv1D,
+    2: keras.layers.Conv2D,
+    3: keras.layers.Conv3D,
+}
 
 
 class SpatialLayer(keras.layers.Layer):
@@ -21,8 +32,8 @@ class SpatialLayer(keras.layers.Layer):
     """
 
     rank: int | None = 2
-    floating = True
-    data_format = "channels_last"
+    floating: bool = True
+    data_format: DataFormat = "channels_last"
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         for x in keras.tree.flatten(inputs):
@@ -67,18 +78,20 @@ class SpatialLayer(keras.layers.Layer):
                 f"the shapes {', '.join(str(tuple(x.shape)) for x in inputs)}."
             )
 
-    def _integers(self, argument, value, minimum=1, rank=None):
+    def _integers(
+        self, argument: str, value: Any, minimum: int = 1, rank: int | None = None
+    ) -> tuple[int, ...]:
         """`value` as a tuple of `rank` integers (None: one a spatial dimension)."""
         rank = self.rank if rank is None else rank
         return geometry.as_tuple(value, rank, argument, minimum, type(self).__name__)
 
-    def _integer(self, argument, value, minimum=1):
+    def _integer(self, argument: str, value: Any, minimum: int = 1) -> int:
         return self._integers(argument, value, minimum, rank=1)[0]
 
-    def _one_of(self, argument: str, value: Any, legal: Iterable) -> Any:
+    def _one_of(self, argument: str, value: Any, legal: Iterable[Any]) -> Any:
         return geometry.one_of(value, legal, argument, type(self).__name__)
 
-    def _data_format(self, value):
+    def _data_format(self, value: DataFormat | None) -> DataFormat:
         value = keras.config.image_data_format() if value is None else value
         return self._one_of("data_format", value, geometry.DATA_FORMATS)
 
@@ -86,8 +99,17 @@ class SpatialLayer(keras.layers.Layer):
 class UpsamplingConv(SpatialLayer):
     """A layer that upsamples before or after one "same" padded convolution, `self.conv`."""
 
-    def _same_conv(self, filters, kernel_size, data_format, kernel_initializer, **kwargs):
-        self.data_format = self._data_format(data_format)
+    conv: keras.layers.Layer
+
+    def _same_conv(
+        self,
+        filters: int,
+        kernel_size: Integers,
+        data_format: DataFormat | None,
+        kernel_initializer: Initializer,
+        **kwargs: Any,
+    ) -> keras.layers.Layer:
+        self.data_format: DataFormat = self._data_format(data_format)
         return CONVOLUTIONS[self.rank](
             filters,
             self._integers("kernel_size", kernel_size),
@@ -99,7 +121,7 @@ class UpsamplingConv(SpatialLayer):
             **kwargs,
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "kernel_size": self.conv.kernel_size,

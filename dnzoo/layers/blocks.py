@@ -6,12 +6,9 @@ from typing import Any, Literal, get_args
 
 import keras
 
-from dnzoo.layers.base import CONVOLUTIONS, Shape, SpatialLayer, Tensor
+from dnzoo.layers.base import CONVOLUTIONS, Activation, Initializer, Shape, SpatialLayer, Tensor
 from dnzoo.layers.normalization import NORMALIZATIONS, Normalization, normalize
 from dnzoo.layers.upsampling import Upsampling, upsample
-
-Activation = str | Callable[[Tensor], Tensor] | None
-Initializer = str | keras.initializers.Initializer
 
 
 class Block(SpatialLayer):
@@ -20,7 +17,7 @@ class Block(SpatialLayer):
     A subclass makes its parts when it is built: only then is the rank known.
     """
 
-    rank = None
+    rank: int | None = None
 
     def __init__(
         self,
@@ -32,13 +29,17 @@ class Block(SpatialLayer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.filters = self._integer("filters", filters)
-        self.normalization = self._one_of("normalization", normalization, NORMALIZATIONS)
-        self.normalization_momentum = normalization_momentum
-        self.activation = keras.activations.get(activation)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.filters: int = self._integer("filters", filters)
+        self.normalization: Normalization | None = self._one_of(
+            "normalization", normalization, NORMALIZATIONS
+        )
+        self.normalization_momentum: float = normalization_momentum
+        self.activation: Callable[[Tensor], Tensor] = keras.activations.get(activation)
+        self.kernel_initializer: keras.initializers.Initializer = keras.initializers.get(
+            kernel_initializer
+        )
 
-    def _initializer(self):
+    def _initializer(self) -> keras.initializers.Initializer:
         """A copy: one initialiser object used twice would give two kernels the same numbers."""
         return keras.initializers.deserialize(keras.initializers.serialize(self.kernel_initializer))
 
@@ -53,7 +54,7 @@ class Block(SpatialLayer):
             name=name,
         )
 
-    def _norm(self, filters, name):
+    def _norm(self, filters: int, name: str) -> keras.layers.Layer | None:
         return normalize(
             self.normalization,
             filters,
@@ -62,13 +63,15 @@ class Block(SpatialLayer):
             name=name,
         )
 
-    def _normalised(self, norm, x, training):
+    def _normalised(
+        self, norm: keras.layers.Layer | None, x: Tensor, training: bool | None
+    ) -> Tensor:
         if norm is None:
             return x
         # Keras's GroupNormalization and LayerNormalization know no training mode.
         return norm(x, training=training) if self.normalization == "batch" else norm(x)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,
@@ -130,11 +133,11 @@ class ConvBlock(Block):
             normalization_momentum,
             **kwargs,
         )
-        self.kernel_size = self._integer("kernel_size", kernel_size)
-        self.depth = self._integer("depth", depth)
-        self.padding = self._one_of("padding", padding, ("same", "valid"))
-        self.residual = residual
-        self.projection = None
+        self.kernel_size: int = self._integer("kernel_size", kernel_size)
+        self.depth: int = self._integer("depth", depth)
+        self.padding: Literal["same", "valid"] = self._one_of("padding", padding, ("same", "valid"))
+        self.residual: bool = residual
+        self.projection: keras.layers.Layer | None = None
 
     def build(self, input_shape: Shape) -> None:
         self.rank = len(input_shape) - 2
@@ -151,7 +154,7 @@ class ConvBlock(Block):
             if norm is not None:
                 norm.build(shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         x = inputs
         for i, (conv, norm) in enumerate(zip(self.convs, self.norms)):
             x = self._normalised(norm, conv(x), training)
@@ -180,7 +183,7 @@ class ConvBlock(Block):
             )
         return (input_shape[0], *sizes, self.filters)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "kernel_size": self.kernel_size,
@@ -238,9 +241,9 @@ class ResidualUpBlock(Block):
             normalization_momentum,
             **kwargs,
         )
-        self.scale = self._integer("scale", scale)
-        self.upsampling = self._one_of("upsampling", upsampling, get_args(Upsampling))
-        self.preactivation = preactivation
+        self.scale: int = self._integer("scale", scale)
+        self.upsampling: Upsampling = self._one_of("upsampling", upsampling, get_args(Upsampling))
+        self.preactivation: bool = preactivation
 
     def _upsample(self, name: str) -> keras.layers.Layer:
         return upsample(
@@ -269,7 +272,7 @@ class ResidualUpBlock(Block):
         self.shortcut.build(input_shape)
         self.conv.build(shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         x = inputs
         if self.preactivation:
             x = self.up(self.activation(self._normalised(self.norm_1, x, training)))
@@ -283,7 +286,7 @@ class ResidualUpBlock(Block):
         sizes = tuple(size and size * self.scale for size in input_shape[1:-1])
         return (input_shape[0], *sizes, self.filters)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "scale": self.scale,

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from math import comb, prod
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
 from dnzoo.layers import geometry
-from dnzoo.layers.base import SpatialLayer
-from dnzoo.layers.rules import Kept, Rows, Shape
+from dnzoo.layers.base import DataFormat, Shape, SpatialLayer, Tensor
+from dnzoo.layers.rules import Kept, Rows
 
 
 @keras.saving.register_keras_serializable("dnzoo")
@@ -36,12 +37,14 @@ class Blur(SpatialLayer):
                [1., 1.]], dtype=float32)
     """
 
-    def __init__(self, kernel_size=3, data_format=None, **kwargs):
+    def __init__(
+        self, kernel_size: int = 3, data_format: DataFormat | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.kernel_size = self._integer("kernel_size", kernel_size, 2)
-        self.data_format = self._data_format(data_format)
+        self.kernel_size: int = self._integer("kernel_size", kernel_size, 2)
+        self.data_format: DataFormat = self._data_format(data_format)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         x = inputs
         for axis in geometry.spatial_axes(2, self.data_format):
             x = self._mirrored(x, axis)
@@ -51,7 +54,7 @@ class Blur(SpatialLayer):
         kernel = ops.convert_to_tensor(np.repeat(kernel, depth, axis=2), x.dtype)
         return ops.depthwise_conv(x, kernel, 1, "valid", self.data_format)
 
-    def _mirrored(self, x, axis):
+    def _mirrored(self, x: Tensor, axis: int) -> Tensor:
         """Rows put at both ends; Keras's own symmetric padding is another one on PyTorch."""
         before = self.kernel_size // 2
         after = self.kernel_size - 1 - before
@@ -63,7 +66,7 @@ class Blur(SpatialLayer):
             parts.append(ops.flip(x[tuple(window)], axis))
         return ops.concatenate(parts, axis=axis)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         sizes = geometry.spatial_shape(input_shape, self.data_format)
         if any(size is not None and size < self.kernel_size // 2 for size in sizes):
             raise ValueError(
@@ -87,6 +90,6 @@ class Blur(SpatialLayer):
         """Nothing: the kernel is a constant."""
         return Kept()
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         return {**config, "kernel_size": self.kernel_size, "data_format": self.data_format}

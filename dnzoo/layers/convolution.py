@@ -4,14 +4,24 @@ Both put out the same window of the whole scatter sum, which `geometry.conv_tran
 """
 
 import functools
+from collections.abc import Sequence
 
 import keras
 from keras import ops
 
 from dnzoo.layers import geometry
+from dnzoo.layers.base import Tensor
 
 
-def conv_transpose(x, kernel, strides, windows, dilation_rate=1, groups=1, data_format=None):
+def conv_transpose(
+    x: Tensor,
+    kernel: Tensor,
+    strides: Sequence[int],
+    windows: Sequence[tuple[int, int]],
+    dilation_rate: int | Sequence[int] = 1,
+    groups: int = 1,
+    data_format: str | None = None,
+) -> Tensor:
     """Transposed convolution of any rank.
 
     Args:
@@ -37,12 +47,19 @@ def conv_transpose(x, kernel, strides, windows, dilation_rate=1, groups=1, data_
     return fractional_conv(x, mirrored, strides, windows, dilation_rate, data_format)
 
 
-def needs_zeros(groups, dilation_rate):
+def needs_zeros(groups: int, dilation_rate: Sequence[int]) -> bool:
     """Whether keras.ops has no transposed convolution for it, but that with zeros between pixels."""
     return groups > 1 or max(dilation_rate) > 1
 
 
-def fractional_conv(x, kernel, strides, windows, dilation_rate, data_format):
+def fractional_conv(
+    x: Tensor,
+    kernel: Tensor,
+    strides: Sequence[int],
+    windows: Sequence[tuple[int, int]],
+    dilation_rate: Sequence[int],
+    data_format: str | None,
+) -> Tensor:
     """Convolution of `x` with S - 1 zeros put between its rows: a stride of 1 / S.
 
     Equals `conv_transpose` with a kernel for which `convolution_kernel` gives this one; works on
@@ -71,7 +88,7 @@ def fractional_conv(x, kernel, strides, windows, dilation_rate, data_format):
     return ops.concatenate([ops.conv(part, k, *arguments) for part, k in parts], axis)
 
 
-def convolution_kernel(kernel, groups=1):
+def convolution_kernel(kernel: Tensor, groups: int = 1) -> Tensor:
     """The kernel (k, ..., in / groups, out) with which a convolution does the transposed one's sums.
 
     It is the transposed convolution's (k, ..., out / groups, in), mirrored.
@@ -84,7 +101,7 @@ def convolution_kernel(kernel, groups=1):
     return ops.reshape(kernel, (*taps, depth // groups, groups * out))
 
 
-def _between_zeros(rows, stride):
+def _between_zeros(rows: Tensor, stride: int) -> Tensor:
     if stride == 1:
         return rows
     _, size, trail = ops.shape(rows)
@@ -92,14 +109,16 @@ def _between_zeros(rows, stride):
     return ops.reshape(spaced, (-1, size * stride, trail))
 
 
-def _window(whole, rows, windows, data_format):
+def _window(
+    whole: Tensor, rows: Sequence[int], windows: Sequence[tuple[int, int]], data_format: str | None
+) -> Tensor:
     """Rows `first` on of the whole sum, which ends `rows` after S (H - 1)."""
     before = [-first for first, _ in windows]
     after = [first + extra - end for (first, extra), end in zip(windows, rows)]
     return geometry.pad_or_crop(whole, before, after, data_format)
 
 
-def _tensorflow_has_kernels(x, plain):
+def _tensorflow_has_kernels(x: Tensor, plain: bool) -> bool:
     return (
         keras.backend.backend() == "tensorflow"
         and not isinstance(x, keras.KerasTensor)
@@ -110,7 +129,7 @@ def _tensorflow_has_kernels(x, plain):
 
 
 @functools.cache
-def _tensorflow_takes_groups_and_dilation(dtype):
+def _tensorflow_takes_groups_and_dilation(dtype: str) -> bool:
     """Whether this TensorFlow does, forward and backward: on a CPU oneDNN, for some dtypes. Tried once."""
     import tensorflow as tf
 
@@ -126,7 +145,15 @@ def _tensorflow_takes_groups_and_dilation(dtype):
     return True
 
 
-def _tensorflow(x, kernel, strides, windows, dilation_rate, groups, data_format):
+def _tensorflow(
+    x: Tensor,
+    kernel: Tensor,
+    strides: Sequence[int],
+    windows: Sequence[tuple[int, int]],
+    dilation_rate: Sequence[int],
+    groups: int,
+    data_format: str | None,
+) -> Tensor:
     import tensorflow as tf
 
     rank = len(strides)

@@ -1,8 +1,12 @@
 """Fading a new branch in while training goes on."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import keras
 
 from dnzoo.layers import geometry
+from dnzoo.layers.base import Shape, Tensor
 from dnzoo.layers.rules import RowByRow
 
 
@@ -24,24 +28,24 @@ class FadeIn(RowByRow, keras.layers.Layer):
         array([0.25], dtype=float32)
     """
 
-    def __init__(self, alpha=0.0, **kwargs):
+    def __init__(self, alpha: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not isinstance(alpha, (int, float)) or not 0 <= alpha <= 1:
             raise ValueError(f"FadeIn: alpha must be a number from 0 to 1; got alpha={alpha!r}.")
-        self.start = alpha
-        self.alpha = self.add_weight(
+        self.start: float = alpha
+        self.alpha: keras.Variable = self.add_weight(
             name="alpha",
             shape=(),
             initializer=keras.initializers.Constant(alpha),
             trainable=False,
         )
 
-    def call(self, inputs):
+    def call(self, inputs: list[Tensor]) -> Tensor:
         old, new = inputs
         self.compute_output_shape([old.shape, new.shape])
         return old + self.alpha * (new - old)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
         old, new = input_shape
         if any(a != b for a, b in zip(old, new) if None not in (a, b)) or len(old) != len(new):
             raise ValueError(
@@ -49,7 +53,7 @@ class FadeIn(RowByRow, keras.layers.Layer):
             )
         return tuple(new)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "alpha": self.start}
 
 
@@ -67,13 +71,13 @@ class FadeInSchedule(keras.callbacks.Callback):
         ValueError: for an illegal argument.
     """
 
-    def __init__(self, layers, steps, begin=0):
+    def __init__(self, layers: Iterable[FadeIn], steps: int, begin: int = 0) -> None:
         super().__init__()
-        self.layers = list(layers)
-        self.begin = geometry.as_tuple(begin, 1, "begin", 0, "FadeInSchedule")[0]
-        self.steps = geometry.as_tuple(steps, 1, "steps", self.begin + 1, "FadeInSchedule")[0]
+        self.layers: list[FadeIn] = list(layers)
+        self.begin: int = geometry.as_tuple(begin, 1, "begin", 0, "FadeInSchedule")[0]
+        self.steps: int = geometry.as_tuple(steps, 1, "steps", self.begin + 1, "FadeInSchedule")[0]
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Set alpha for the step that comes."""
         if keras.backend.backend() == "jax":
             self.model.jax_state_sync()  # the step's variables live outside the model until asked for

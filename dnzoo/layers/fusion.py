@@ -10,13 +10,14 @@ from keras import ops
 
 from dnzoo.layers import geometry
 from dnzoo.layers.attention import AttentionGate, pointwise
-from dnzoo.layers.base import Shape, SpatialLayer, Tensor
+from dnzoo.layers.base import Activation, Initializer, Shape, SpatialLayer, Tensor
 from dnzoo.layers.blocks import Block
 from dnzoo.layers.interpolation import INTERPOLATIONS, METHODS, products, resize, rows_read
+from dnzoo.layers.normalization import Normalization
 from dnzoo.layers.rules import NOTHING, WHOLE, Kept, Moves, Rows
 
 Skip = Literal["concat", "add", "attention"]
-SKIPS = get_args(Skip)
+SKIPS: tuple[Skip, ...] = get_args(Skip)
 
 
 @keras.saving.register_keras_serializable("dnzoo")
@@ -40,14 +41,16 @@ class MatchSize(Moves, SpatialLayer):
         TensorShape([1, 7, 9, 2])
     """
 
-    rank = None
+    rank: int | None = None
 
     def __init__(
         self, anchor: Literal["start", "center"] = "start", missing: int = 1, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.anchor = self._one_of("anchor", anchor, ("start", "center"))
-        self.missing = self._integer("missing", missing, 0)
+        self.anchor: Literal["start", "center"] = self._one_of(
+            "anchor", anchor, ("start", "center")
+        )
+        self.missing: int = self._integer("missing", missing, 0)
 
     def call(self, inputs: list[Tensor]) -> Tensor:
         x, reference = inputs
@@ -91,7 +94,7 @@ class MatchSize(Moves, SpatialLayer):
         shift = (rows_in[0] - rows_in[1]) // 2 if self.anchor == "center" else 0
         return [(low + shift, high + shift), NOTHING]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "anchor": self.anchor, "missing": self.missing}
 
 
@@ -112,12 +115,13 @@ class SkipFusion(SpatialLayer):
         TensorShape([1, 4, 4, 6])
     """
 
-    rank = None
+    rank: int | None = None
 
     def __init__(self, mode: Skip = "concat", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.mode = self._one_of("mode", mode, SKIPS)
-        self.gate = self.projection = None
+        self.mode: Skip = self._one_of("mode", mode, SKIPS)
+        self.gate: AttentionGate | None = None
+        self.projection: keras.layers.Layer | None = None
         if mode == "attention":
             self.gate = AttentionGate(dtype=self.dtype_policy, name="gate")
 
@@ -130,7 +134,7 @@ class SkipFusion(SpatialLayer):
             self.projection = pointwise(self, x[-1], "projection")
             self.projection.build(skip)
 
-    def call(self, inputs):
+    def call(self, inputs: list[Tensor]) -> Tensor:
         x, skip = inputs
         if self.gate is not None:
             skip = self.gate([x, skip])
@@ -138,11 +142,11 @@ class SkipFusion(SpatialLayer):
             skip = self.projection(skip)
         return x + skip if self.mode == "add" else ops.concatenate([skip, x], axis=-1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
         x, skip = input_shape
         return tuple(x) if self.mode == "add" else (*x[:-1], x[-1] + skip[-1])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "mode": self.mode}
 
 
@@ -171,19 +175,19 @@ class MultiScaleFusion(Block):
         TensorShape([1, 8, 8, 5])
     """
 
-    rank = 2
+    rank: int | None = 2
 
     def __init__(
         self,
-        filters,
-        mode="add",
-        interpolation="bilinear",
-        normalization=None,
-        activation=None,
-        kernel_initializer="glorot_uniform",
-        normalization_momentum=0.99,
-        **kwargs,
-    ):
+        filters: int,
+        mode: Literal["add", "concat"] = "add",
+        interpolation: Literal["nearest", "bilinear", "bicubic"] = "bilinear",
+        normalization: Normalization | None = None,
+        activation: Activation = None,
+        kernel_initializer: Initializer = "glorot_uniform",
+        normalization_momentum: float = 0.99,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             filters,
             normalization,
@@ -192,11 +196,13 @@ class MultiScaleFusion(Block):
             normalization_momentum,
             **kwargs,
         )
-        self.mode = self._one_of("mode", mode, ("add", "concat"))
+        self.mode: Literal["add", "concat"] = self._one_of("mode", mode, ("add", "concat"))
         legal = tuple(INTERPOLATIONS[2])
-        self.interpolation = self._one_of("interpolation", interpolation, legal)
+        self.interpolation: Literal["nearest", "bilinear", "bicubic"] = self._one_of(
+            "interpolation", interpolation, legal
+        )
 
-    def build(self, input_shape):
+    def build(self, input_shape: list[Shape]) -> None:
         numbers = range(1, len(input_shape) + 1)
         self.projections = [self._conv(1, f"level_{i}") for i in numbers]
         self.norms = [self._norm(self.filters, f"norm_{i}") for i in numbers]
@@ -205,7 +211,7 @@ class MultiScaleFusion(Block):
             if norm is not None:
                 norm.build((*shape[:-1], self.filters))
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: list[Tensor], training: bool | None = None) -> Tensor:
         size = ops.shape(inputs[0])[1:3]
         first, *others = (
             self.activation(self._normalised(norm, projection(x), training))
@@ -218,7 +224,7 @@ class MultiScaleFusion(Block):
             first = first + x
         return first
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
         depth = self.filters * (len(input_shape) if self.mode == "concat" else 1)
         return (*input_shape[0][:-1], depth)
 
@@ -244,6 +250,6 @@ class MultiScaleFusion(Block):
         """Not counted: what the 1x1 convolutions and the normalisations keep."""
         return Kept()
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = {"mode": self.mode, "interpolation": self.interpolation}
         return {**super().get_config(), **config}

@@ -10,16 +10,18 @@ They agree for "valid" and `P = 0` whenever `K >= S`; below that Keras adds `S -
 K is what a kernel of k taps reaches over: `D (k - 1) + 1` with the dilation rate D.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral
 from typing import Any
 
 from keras import ops
 
-DATA_FORMATS = ("channels_last", "channels_first")
+DATA_FORMATS: tuple[str, ...] = ("channels_last", "channels_first")
 
 
-def as_tuple(value, rank, argument, minimum=0, owner=None):
+def as_tuple(
+    value: Any, rank: int, argument: str, minimum: int = 0, owner: str | None = None
+) -> tuple[int, ...]:
     """`value` as a tuple of `rank` ints, each at least `minimum`.
 
     The error names `argument`, and the class `owner` that was given it.
@@ -38,7 +40,7 @@ def as_tuple(value, rank, argument, minimum=0, owner=None):
     return tuple(int(v) for v in values)
 
 
-def one_of(value: Any, legal: Iterable, argument: str, owner: str | None = None) -> Any:
+def one_of(value: Any, legal: Iterable[Any], argument: str, owner: str | None = None) -> Any:
     """`value`, which must be one of the legal ones; the error names `argument` and `owner`."""
     legal = tuple(legal)
     if value not in legal:
@@ -49,35 +51,39 @@ def one_of(value: Any, legal: Iterable, argument: str, owner: str | None = None)
     return value
 
 
-def spatial_axes(rank, data_format):
+def spatial_axes(rank: int, data_format: str | None) -> tuple[int, ...]:
     """Axes of the spatial dimensions of a batch: (1, 2) for images with channels last."""
     first = 1 if data_format == "channels_last" else 2
     return tuple(range(first, first + rank))
 
 
-def spatial_shape(shape, data_format):
+def spatial_shape(shape: Sequence[Any], data_format: str | None) -> tuple[Any, ...]:
     """The spatial part of a batch's shape."""
     return tuple(shape[1:-1]) if data_format == "channels_last" else tuple(shape[2:])
 
 
-def channels(shape, data_format):
+def channels(shape: Sequence[Any], data_format: str | None) -> Any:
     """The number of channels in a batch's shape."""
     return shape[-1] if data_format == "channels_last" else shape[1]
 
 
-def batch_shape(batch, spatial, depth, data_format):
+def batch_shape(
+    batch: Any, spatial: Iterable[Any], depth: Any, data_format: str | None
+) -> tuple[Any, ...]:
     """A batch's shape from its parts."""
     if data_format == "channels_last":
         return (batch, *spatial, depth)
     return (batch, depth, *spatial)
 
 
-def reach(kernel, dilation):
+def reach(kernel: int, dilation: int) -> int:
     """K, the rows that a kernel of `kernel` taps spans."""
     return dilation * (kernel - 1) + 1
 
 
-def conv_size(size, kernel, stride=1, padding="valid", dilation=1):
+def conv_size(
+    size: int | None, kernel: int, stride: int = 1, padding: int | str = "valid", dilation: int = 1
+) -> int | None:
     """Rows out of a convolution or pooling; `padding` is "valid", "same" or an integer P."""
     if size is None:
         return None
@@ -87,7 +93,13 @@ def conv_size(size, kernel, stride=1, padding="valid", dilation=1):
     return (size + total - reach(kernel, dilation)) // stride + 1
 
 
-def conv_transpose_window(kernel, stride, padding, output_padding=None, dilation=1):
+def conv_transpose_window(
+    kernel: int,
+    stride: int,
+    padding: int | str,
+    output_padding: int | None = None,
+    dilation: int = 1,
+) -> tuple[int, int]:
     """(first, extra): which rows of the whole scatter sum a transposed convolution puts out.
 
     The sum has rows 0 to S (H - 1) + K - 1. Out come `S (H - 1) + extra` of them from row `first`
@@ -106,7 +118,14 @@ def conv_transpose_window(kernel, stride, padding, output_padding=None, dilation
     return max(span - extra, 0) // 2, extra
 
 
-def conv_transpose_size(size, kernel, stride, padding, output_padding=None, dilation=1):
+def conv_transpose_size(
+    size: int | None,
+    kernel: int,
+    stride: int,
+    padding: int | str,
+    output_padding: int | None = None,
+    dilation: int = 1,
+) -> int | None:
     """Rows out of a transposed convolution (see the module's text for the two rules)."""
     if size is None:
         return None
@@ -137,7 +156,7 @@ def conv_transpose_rows(
     return (min(found), max(found)) if found else ((high + first) // stride,) * 2
 
 
-def crop(x, before, sizes, data_format):
+def crop(x: Any, before: Sequence[Any], sizes: Sequence[Any], data_format: str | None) -> Any:
     """The window of `sizes` rows that begins `before` rows into each spatial axis."""
     axes = spatial_axes(len(sizes), data_format)
     window = [slice(None)] * len(x.shape)
@@ -147,7 +166,9 @@ def crop(x, before, sizes, data_format):
     return x if all(part == slice(None) for part in window) else x[tuple(window)]
 
 
-def pad_or_crop(x, before, after, data_format):
+def pad_or_crop(
+    x: Any, before: Sequence[int], after: Sequence[int], data_format: str | None
+) -> Any:
     """Add rows of zeros before and after each spatial axis; negative numbers take rows away."""
     axes = spatial_axes(len(before), data_format)
     widths, window = [(0, 0)] * len(x.shape), [slice(None)] * len(x.shape)
@@ -158,7 +179,7 @@ def pad_or_crop(x, before, after, data_format):
     return ops.pad(x, widths) if any(width != (0, 0) for width in widths) else x
 
 
-def per_axis(x, axis, function):
+def per_axis(x: Any, axis: int, function: Callable[[Any], Any]) -> Any:
     """`function` of (lead, size, trail) -> (lead, size', trail), along one axis of `x`.
 
     TensorFlow pads and slices at most six dimensions: one axis at a time serves all ranks.

@@ -1,10 +1,14 @@
 """Kernel initialisers for upsampling layers."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
 from dnzoo.layers import geometry
+from dnzoo.layers.base import Initializer, Tensor
 
 
 @keras.saving.register_keras_serializable("dnzoo")
@@ -27,11 +31,11 @@ class ICNR(keras.initializers.Initializer):
         True
     """
 
-    def __init__(self, initializer="glorot_uniform", scale=2):
-        self.initializer = keras.initializers.get(initializer)
-        self.scale = geometry.as_tuple(scale, 1, "scale", 1, "ICNR")[0]
+    def __init__(self, initializer: Initializer = "glorot_uniform", scale: int = 2) -> None:
+        self.initializer: keras.initializers.Initializer = keras.initializers.get(initializer)
+        self.scale: int = geometry.as_tuple(scale, 1, "scale", 1, "ICNR")[0]
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Tensor:
         copies = self.scale ** (len(shape) - 2)
         if shape[-1] % copies:
             raise ValueError(
@@ -41,7 +45,7 @@ class ICNR(keras.initializers.Initializer):
         kernel = self.initializer((*shape[:-1], shape[-1] // copies), dtype=dtype)
         return ops.tile(kernel, (1,) * (len(shape) - 1) + (copies,))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "initializer": keras.initializers.serialize(self.initializer),
             "scale": self.scale,
@@ -65,7 +69,7 @@ class Bilinear(keras.initializers.Initializer):
         array([0.1875, 0.5625, 0.5625, 0.1875], dtype=float32)
     """
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> Tensor:
         *taps, out, depth = shape
         if not taps or depth % out:
             raise ValueError(
@@ -80,5 +84,5 @@ class Bilinear(keras.initializers.Initializer):
             kernel = weights.reshape(-1, *[1] * kernel.ndim) * kernel
         return ops.convert_to_tensor(kernel, dtype or keras.config.floatx())
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {}

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 from numbers import Integral
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -12,17 +13,20 @@ from keras import ops
 from dnzoo.layers import geometry
 from dnzoo.layers.base import Tensor
 
+Interpolation = Literal["nearest", "linear", "bilinear", "trilinear", "bicubic"]
 # The names of a rank, and what is done along each axis.
-INTERPOLATIONS = {
+INTERPOLATIONS: dict[int, dict[str, str]] = {
     1: {"nearest": "nearest", "linear": "linear"},
     2: {"nearest": "nearest", "bilinear": "linear", "bicubic": "cubic"},
     3: {"nearest": "nearest", "trilinear": "linear"},
 }
-METHODS = {name: method for names in INTERPOLATIONS.values() for name, method in names.items()}
-REACH = {"linear": 1.0, "cubic": 2.0}
+METHODS: dict[str, str] = {
+    name: method for names in INTERPOLATIONS.values() for name, method in names.items()
+}
+REACH: dict[str, float] = {"linear": 1.0, "cubic": 2.0}
 
 
-def target_size(size, scale):
+def target_size(size: int | Tensor | None, scale: float) -> int | Tensor | None:
     """Rows after resizing by `scale`: size * scale, rounded down."""
     if size is None or isinstance(scale, Integral):
         return None if size is None else size * scale
@@ -62,7 +66,9 @@ def products(
     return total
 
 
-def weight(distance, method, a, xp=np):
+def weight(
+    distance: np.ndarray | Tensor, method: str, a: float, xp: Any = np
+) -> np.ndarray | Tensor:
     """The interpolation kernel: linear, or cubic (Keys 1981) with the coefficient `a`."""
     if method == "linear":
         return xp.maximum(1.0 - distance, 0.0)
@@ -151,10 +157,10 @@ def check_corners(owner: str, interpolation: str, antialias: bool, align_corners
         )
 
 
-BLOCK = 32  # rows that are worth a product of their own
+BLOCK: int = 32  # rows that are worth a product of their own
 
 
-def _product(matrix, rows):
+def _product(matrix: np.ndarray | Tensor, rows: Tensor) -> Tensor:
     """`matrix` (target, size) times `rows` (lead, size, trail).
 
     An output row needs few input rows: long axes are cut into blocks, with what they need of their
@@ -181,7 +187,7 @@ def _product(matrix, rows):
     return ops.reshape(made_rows, (-1, target, trail))
 
 
-def _cut(matrix):
+def _cut(matrix: np.ndarray) -> tuple[int, int]:
     """(number of blocks, rows that a block needs of its neighbours); one block where none fit."""
     target, size = matrix.shape
     for blocks in range(size // BLOCK, 1, -1):
@@ -197,14 +203,16 @@ def _cut(matrix):
     return 1, 0
 
 
-def _repeat(rows, times):
+def _repeat(rows: Tensor, times: int) -> Tensor:
     _, size, trail = ops.shape(rows)
     rows = ops.reshape(rows, (-1, 1, trail))
     rows = ops.broadcast_to(rows, (ops.shape(rows)[0], times, trail))
     return ops.reshape(rows, (-1, size * times, trail))
 
 
-def _tensorflow_has_kernel(x, method, scale, antialias, data_format):
+def _tensorflow_has_kernel(
+    x: Tensor, method: str, scale: Sequence[float] | None, antialias: bool, data_format: str
+) -> bool:
     """Bilinear by 2 or 4. By 3 or 5, XLA compiles TensorFlow 2.21's kernel to something else."""
     return (
         keras.backend.backend() == "tensorflow"
@@ -216,7 +224,7 @@ def _tensorflow_has_kernel(x, method, scale, antialias, data_format):
     )
 
 
-def _tensorflow_bilinear(x, sizes):
+def _tensorflow_bilinear(x: Tensor, sizes: Sequence[int | Tensor]) -> Tensor:
     import tensorflow as tf
 
     return tf.raw_ops.ResizeBilinear(images=x, size=sizes, half_pixel_centers=True)

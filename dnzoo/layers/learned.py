@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
-from dnzoo.layers.base import SpatialLayer
-from dnzoo.layers.rules import WHOLE, Kept, Rows, Shape
+from dnzoo.layers.base import Shape, SpatialLayer, Tensor
+from dnzoo.layers.rules import WHOLE, Kept, Rows
 from dnzoo.layers.subpixel import depth_to_space
 
 
@@ -33,18 +34,27 @@ class CARAFE(SpatialLayer):
         TensorShape([1, 10, 14, 4])
     """
 
-    def __init__(self, scale=2, kernel_size=5, encoder_kernel_size=3, compressed=64, **kwargs):
+    def __init__(
+        self,
+        scale: int = 2,
+        kernel_size: int = 5,
+        encoder_kernel_size: int = 3,
+        compressed: int = 64,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        self.scale = self._integer("scale", scale)
-        self.kernel_size = self._odd("kernel_size", kernel_size)
-        self.compress = self._conv(self._integer("compressed", compressed), 1, "compress")
-        self.encode = self._conv(
+        self.scale: int = self._integer("scale", scale)
+        self.kernel_size: int = self._odd("kernel_size", kernel_size)
+        self.compress: keras.layers.Conv2D = self._conv(
+            self._integer("compressed", compressed), 1, "compress"
+        )
+        self.encode: keras.layers.Conv2D = self._conv(
             self.scale**2 * self.kernel_size**2,
             self._odd("encoder_kernel_size", encoder_kernel_size),
             "encode",
         )
 
-    def _odd(self, argument, value):
+    def _odd(self, argument: str, value: Any) -> int:
         value = self._integer(argument, value)
         if value % 2 == 0:
             raise ValueError(
@@ -52,7 +62,7 @@ class CARAFE(SpatialLayer):
             )
         return value
 
-    def _conv(self, filters, kernel_size, name):
+    def _conv(self, filters: int, kernel_size: int, name: str) -> keras.layers.Conv2D:
         return keras.layers.Conv2D(
             filters,
             kernel_size,
@@ -62,11 +72,11 @@ class CARAFE(SpatialLayer):
             name=name,
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.compress.build(input_shape)
         self.encode.build(self.compress.compute_output_shape(input_shape))
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         batch, height, width, depth = ops.shape(inputs)
         k, s = self.kernel_size, self.scale
         weights = self.encode(self.compress(inputs))
@@ -78,7 +88,7 @@ class CARAFE(SpatialLayer):
         y = ops.reshape(ops.matmul(weights, around), (batch, height, width, s * s * depth))
         return depth_to_space(y, s, "channels_last")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         sizes = tuple(size and size * self.scale for size in input_shape[1:3])
         return (input_shape[0], *sizes, input_shape[-1])
 
@@ -104,7 +114,7 @@ class CARAFE(SpatialLayer):
         weights = pixels * (self.compress.filters + self.encode.filters)
         return Kept(inside=weights + gathered, briefly=gathered)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "scale": self.scale,
@@ -114,7 +124,7 @@ class CARAFE(SpatialLayer):
         }
 
 
-def _around(x, k):
+def _around(x: Tensor, k: int) -> Tensor:
     """(N, H, W, C) -> (N, H, W, k k, C): the k x k pixels around each, zeros beyond the border."""
     _, height, width, _ = ops.shape(x)
     reach = (k // 2, k // 2)
@@ -124,7 +134,7 @@ def _around(x, k):
     )
 
 
-def _tensorflow_around(x, k):
+def _tensorflow_around(x: Tensor, k: int) -> Tensor:
     """`_around` with a gradient that sums windows: TensorFlow's own pads each of k k slices instead."""
     import tensorflow as tf
 
@@ -168,11 +178,11 @@ class DySample(SpatialLayer):
         TensorShape([1, 10, 14, 4])
     """
 
-    def __init__(self, scale=2, groups=4, **kwargs):
+    def __init__(self, scale: int = 2, groups: int = 4, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.scale = self._integer("scale", scale)
-        self.groups = self._integer("groups", groups)
-        self.offset = keras.layers.Conv2D(
+        self.scale: int = self._integer("scale", scale)
+        self.groups: int = self._integer("groups", groups)
+        self.offset: keras.layers.Conv2D = keras.layers.Conv2D(
             2 * self.groups * self.scale**2,
             1,
             data_format="channels_last",
@@ -181,7 +191,7 @@ class DySample(SpatialLayer):
             name="offset",
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if input_shape[-1] % self.groups:
             raise ValueError(
                 f"{type(self).__name__}: the channels must be a multiple of groups; "
@@ -189,7 +199,7 @@ class DySample(SpatialLayer):
             )
         self.offset.build(input_shape)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         batch, height, width, depth = ops.shape(inputs)
         s, groups = self.scale, self.groups
         offset = depth_to_space(0.25 * self.offset(inputs), s, "channels_last")
@@ -206,7 +216,7 @@ class DySample(SpatialLayer):
                 y = y + self._pick(x, i, j, height, width) * ops.cast(share, x.dtype)[..., None]
         return ops.reshape(y, (batch, height * s, width * s, depth))
 
-    def _points(self, offset, size, axis):
+    def _points(self, offset: Tensor, size: int | Tensor, axis: int) -> Tensor:
         """Where along an axis of `size` rows each output pixel samples; the border is repeated."""
         rows = (ops.arange(size * self.scale, dtype="float32") + 0.5) / self.scale - 0.5
         shape = [1, 1, 1, 1]
@@ -214,7 +224,9 @@ class DySample(SpatialLayer):
         last = ops.cast(size - 1, "float32")
         return ops.minimum(ops.maximum(offset + ops.reshape(rows, shape), 0.0), last)
 
-    def _pick(self, x, rows, columns, height, width):
+    def _pick(
+        self, x: Tensor, rows: Tensor, columns: Tensor, height: int | Tensor, width: int | Tensor
+    ) -> Tensor:
         """x (N H W groups, C / groups) at whole rows and columns (N, s H, s W, groups)."""
         last = ops.cast(height - 1, "float32"), ops.cast(width - 1, "float32")
         rows, columns = ops.minimum(rows, last[0]), ops.minimum(columns, last[1])
@@ -225,7 +237,7 @@ class DySample(SpatialLayer):
         index = (image * (height * width) + index) * self.groups
         return ops.take(x, index + ops.arange(self.groups, dtype="int32"), axis=0)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         sizes = tuple(size and size * self.scale for size in input_shape[1:3])
         return (input_shape[0], *sizes, input_shape[-1])
 
@@ -243,5 +255,5 @@ class DySample(SpatialLayer):
         """Four neighbours, and the share of each."""
         return Kept(inside=8 * math.prod(shape_out))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "scale": self.scale, "groups": self.groups}

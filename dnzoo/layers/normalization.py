@@ -6,11 +6,12 @@ from typing import Any, Literal, get_args
 import keras
 from keras import ops
 
+from dnzoo.layers.base import Shape, Tensor
 from dnzoo.layers.geometry import one_of
-from dnzoo.layers.rules import Kept, RowByRow, Shape
+from dnzoo.layers.rules import Kept, RowByRow
 
 Normalization = Literal["batch", "instance", "group", "layer"]
-NORMALIZATIONS = (*get_args(Normalization), None)
+NORMALIZATIONS: tuple[Normalization | None, ...] = (*get_args(Normalization), None)
 
 
 def normalize(
@@ -61,12 +62,14 @@ class BatchNormalization(RowByRow, keras.layers.BatchNormalization):
         TensorShape([2, 4, 4, 3])
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         # Makes several replicas share statistics on the portable path; only TensorFlow knows it.
         kwargs["synchronized"] = keras.backend.backend() == "tensorflow"
         super().__init__(*args, **kwargs)
 
-    def call(self, inputs, training=None, mask=None):
+    def call(
+        self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None
+    ) -> Tensor:
         if mask is None and self._fits_fused(inputs):
             return self._fused(inputs, bool(training and self.trainable))
         return super().call(inputs, training=training, mask=mask)
@@ -75,7 +78,7 @@ class BatchNormalization(RowByRow, keras.layers.BatchNormalization):
         """The input, which its output is written over by a compiler."""
         return Kept(inputs=True, in_place=True)
 
-    def _fits_fused(self, inputs):
+    def _fits_fused(self, inputs: Tensor) -> bool:
         if keras.backend.backend() != "tensorflow" or isinstance(inputs, keras.KerasTensor):
             return False
         import tensorflow as tf
@@ -90,7 +93,7 @@ class BatchNormalization(RowByRow, keras.layers.BatchNormalization):
             and tf.distribute.get_strategy().num_replicas_in_sync == 1
         )
 
-    def _fused(self, inputs, training):
+    def _fused(self, inputs: Tensor, training: bool) -> Tensor:
         import tensorflow as tf
 
         shape = ops.shape(inputs)
@@ -116,6 +119,6 @@ class BatchNormalization(RowByRow, keras.layers.BatchNormalization):
         x = x if len(shape) == 4 else ops.reshape(x, shape)
         return ops.cast(x, self.compute_dtype)
 
-    def _move(self, statistic, value):
+    def _move(self, statistic: keras.Variable, value: Tensor) -> None:
         value = ops.cast(value, statistic.dtype)
         statistic.assign(statistic * self.momentum + value * (1.0 - self.momentum))

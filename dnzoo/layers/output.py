@@ -49,7 +49,8 @@ class Output(RowByRow, keras.layers.Layer):
         super().__init__(name=name, dtype=dtype, trainable=trainable)
         if not isinstance(kind, str) or not kind.isidentifier():
             raise ValueError(f'Output: kind must be a name such as "classes"; got kind={kind!r}.')
-        self.kind, self.facts = kind, facts
+        self.kind: str = kind
+        self.facts: dict[str, Any] = facts
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         """Nothing is made."""

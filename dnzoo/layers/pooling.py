@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from dnzoo.layers import geometry
-from dnzoo.layers.base import Shape, SpatialLayer, Tensor
+from dnzoo.layers.base import DataFormat, Shape, SpatialLayer, Tensor
 from dnzoo.layers.rules import Kept, Rows
 
 
@@ -34,12 +34,12 @@ class AdaptiveAveragePooling(SpatialLayer):
     def __init__(
         self,
         output_size: int | Sequence[int],
-        data_format: str | None = None,
+        data_format: DataFormat | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.output_size = self._integers("output_size", output_size)
-        self.data_format = self._data_format(data_format)
+        self.output_size: tuple[int, ...] = self._integers("output_size", output_size)
+        self.data_format: DataFormat = self._data_format(data_format)
 
     def call(self, inputs: Tensor) -> Tensor:
         x = inputs
@@ -77,7 +77,7 @@ class AdaptiveAveragePooling(SpatialLayer):
 class AdaptiveAveragePooling1D(AdaptiveAveragePooling):
     """Average (N, H, C) in a given number of bins: `AdaptiveAveragePooling2D` for one dimension."""
 
-    rank = 1
+    rank: int | None = 1
 
 
 @keras.saving.register_keras_serializable("dnzoo")
@@ -102,11 +102,11 @@ class AdaptiveAveragePooling2D(AdaptiveAveragePooling):
         TensorShape([1, 3, 2, 4])
     """
 
-    rank = 2
+    rank: int | None = 2
 
 
 @keras.saving.register_keras_serializable("dnzoo")
 class AdaptiveAveragePooling3D(AdaptiveAveragePooling):
     """Average (N, D, H, W, C) in a given number of bins: `AdaptiveAveragePooling2D` in 3-D."""
 
-    rank = 3
+    rank: int | None = 3

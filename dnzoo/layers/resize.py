@@ -3,21 +3,32 @@
 from collections.abc import Sequence
 from fractions import Fraction
 from numbers import Real
+from typing import Any
 
 import keras
 
 from dnzoo.layers import geometry
-from dnzoo.layers.base import SpatialLayer, UpsamplingConv
+from dnzoo.layers.base import (
+    Activation,
+    DataFormat,
+    Initializer,
+    Integers,
+    Shape,
+    SpatialLayer,
+    Tensor,
+    UpsamplingConv,
+)
 from dnzoo.layers.interpolation import (
     INTERPOLATIONS,
     METHODS,
+    Interpolation,
     check_corners,
     products,
     resize,
     rows_read,
     target_size,
 )
-from dnzoo.layers.rules import WHOLE, Kept, Rows, Shape
+from dnzoo.layers.rules import WHOLE, Kept, Rows
 
 
 class Resize(SpatialLayer):
@@ -25,27 +36,29 @@ class Resize(SpatialLayer):
 
     def __init__(
         self,
-        scale=None,
-        size=None,
-        interpolation="nearest",
-        antialias=False,
-        cubic_coefficient=-0.5,
-        data_format=None,
-        align_corners=False,
-        **kwargs,
-    ):
+        scale: float | Sequence[float] | None = None,
+        size: Integers | None = None,
+        interpolation: Interpolation = "nearest",
+        antialias: bool = False,
+        cubic_coefficient: float = -0.5,
+        data_format: DataFormat | None = None,
+        align_corners: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if (scale is None) == (size is None):
             raise ValueError(
                 f"{type(self).__name__}: give scale or size, one of the two; "
                 f"got scale={scale!r}, size={size!r}."
             )
-        self.scale = None if scale is None else self._scales(scale)
-        self.size = None if size is None else self._integers("size", size)
+        self.scale: tuple[float, ...] | None = None if scale is None else self._scales(scale)
+        self.size: tuple[int, ...] | None = None if size is None else self._integers("size", size)
         legal = tuple(INTERPOLATIONS[self.rank])
-        self.interpolation = self._one_of("interpolation", interpolation, legal)
-        self.antialias = antialias
-        self.cubic_coefficient = self._one_of("cubic_coefficient", cubic_coefficient, (-0.5, -0.75))
+        self.interpolation: Interpolation = self._one_of("interpolation", interpolation, legal)
+        self.antialias: bool = antialias
+        self.cubic_coefficient: float = self._one_of(
+            "cubic_coefficient", cubic_coefficient, (-0.5, -0.75)
+        )
         if antialias and (interpolation == "nearest" or cubic_coefficient != -0.5):
             raise ValueError(
                 f"{type(self).__name__}: antialias goes with linear interpolation and with "
@@ -53,10 +66,10 @@ class Resize(SpatialLayer):
                 f"cubic_coefficient={cubic_coefficient}."
             )
         check_corners(type(self).__name__, interpolation, antialias, align_corners)
-        self.align_corners = align_corners
-        self.data_format = self._data_format(data_format)
+        self.align_corners: bool = align_corners
+        self.data_format: DataFormat = self._data_format(data_format)
 
-    def _scales(self, scale):
+    def _scales(self, scale: float | Sequence[float]) -> tuple[float, ...]:
         scales = tuple(scale) if isinstance(scale, (tuple, list)) else (scale,) * self.rank
         legal = all(
             isinstance(s, Real) and not isinstance(s, bool) and 0 < s < float("inf") for s in scales
@@ -68,7 +81,7 @@ class Resize(SpatialLayer):
             )
         return tuple(int(s) if s == int(s) else float(s) for s in scales)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return resize(
             inputs,
             self.interpolation,
@@ -80,7 +93,7 @@ class Resize(SpatialLayer):
             self.align_corners,
         )
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         sizes = self.size
         if sizes is None:
             given = geometry.spatial_shape(input_shape, self.data_format)
@@ -112,7 +125,7 @@ class Resize(SpatialLayer):
         """Nothing: the matrix is a constant."""
         return Kept()
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "scale": self.scale,
@@ -129,7 +142,7 @@ class Resize(SpatialLayer):
 class Resize1D(Resize):
     """Resize (N, H, C): `Resize2D` for one dimension; interpolation "nearest" or "linear"."""
 
-    rank = 1
+    rank: int | None = 1
 
 
 @keras.saving.register_keras_serializable("dnzoo")
@@ -161,38 +174,38 @@ class Resize2D(Resize):
         TensorShape([1, 7, 10, 4])
     """
 
-    rank = 2
+    rank: int | None = 2
 
 
 @keras.saving.register_keras_serializable("dnzoo")
 class Resize3D(Resize):
     """Resize (N, D, H, W, C): `Resize2D` in 3-D; interpolation "nearest" or "trilinear"."""
 
-    rank = 3
+    rank: int | None = 3
 
 
 class ResizeConv(UpsamplingConv):
     """Resize-convolution of any rank; the public subclasses fix the rank and the resizing."""
 
-    resizing = None
+    resizing: type[Resize] | None = None
 
     def __init__(
         self,
-        filters,
-        kernel_size=3,
-        scale=2,
-        interpolation="nearest",
-        data_format=None,
-        activation=None,
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        size=None,
-        antialias=False,
-        cubic_coefficient=-0.5,
-        **kwargs,
-    ):
+        filters: int,
+        kernel_size: Integers = 3,
+        scale: float | Sequence[float] = 2,
+        interpolation: Interpolation = "nearest",
+        data_format: DataFormat | None = None,
+        activation: Activation = None,
+        use_bias: bool = True,
+        kernel_initializer: Initializer = "glorot_uniform",
+        size: Integers | None = None,
+        antialias: bool = False,
+        cubic_coefficient: float = -0.5,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        self.conv = self._same_conv(
+        self.conv: keras.layers.Layer = self._same_conv(
             self._integer("filters", filters),
             kernel_size,
             data_format,
@@ -200,7 +213,7 @@ class ResizeConv(UpsamplingConv):
             activation=activation,
             use_bias=use_bias,
         )
-        self.resize = self.resizing(
+        self.resize: Resize = self.resizing(
             None if size is not None else scale,
             size,
             interpolation,
@@ -211,16 +224,16 @@ class ResizeConv(UpsamplingConv):
             name="resize",
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.conv.build(self.resize.compute_output_shape(input_shape))
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return self.conv(self.resize(inputs))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self.conv.compute_output_shape(self.resize.compute_output_shape(input_shape))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.conv.filters,
@@ -237,8 +250,8 @@ class ResizeConv(UpsamplingConv):
 class ResizeConv1D(ResizeConv):
     """(N, H, C) -> (N, scale H, filters): `ResizeConv2D` for one dimension."""
 
-    rank = 1
-    resizing = Resize1D
+    rank: int | None = 1
+    resizing: type[Resize] | None = Resize1D
 
 
 @keras.saving.register_keras_serializable("dnzoo")
@@ -263,13 +276,13 @@ class ResizeConv2D(ResizeConv):
         TensorShape([1, 10, 14, 8])
     """
 
-    rank = 2
-    resizing = Resize2D
+    rank: int | None = 2
+    resizing: type[Resize] | None = Resize2D
 
 
 @keras.saving.register_keras_serializable("dnzoo")
 class ResizeConv3D(ResizeConv):
     """(N, D, H, W, C) -> (N, scale D, scale H, scale W, filters): `ResizeConv2D` in 3-D."""
 
-    rank = 3
-    resizing = Resize3D
+    rank: int | None = 3
+    resizing: type[Resize] | None = Resize3D

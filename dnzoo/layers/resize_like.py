@@ -2,24 +2,23 @@
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import keras
 from keras import ops
 
 from dnzoo.layers import geometry
-from dnzoo.layers.base import Shape, SpatialLayer, Tensor
+from dnzoo.layers.base import DataFormat, Shape, SpatialLayer, Tensor
 from dnzoo.layers.interpolation import (
     INTERPOLATIONS,
     METHODS,
+    Interpolation,
     check_corners,
     products,
     resize,
     rows_read,
 )
 from dnzoo.layers.rules import NOTHING, WHOLE, Kept, Rows
-
-Interpolation = Literal["nearest", "linear", "bilinear", "trilinear", "bicubic"]
 
 
 @keras.saving.register_keras_serializable("dnzoo")
@@ -45,19 +44,21 @@ class ResizeLike(SpatialLayer):
         TensorShape([1, 7, 9, 2])
     """
 
-    rank = None
+    rank: int | None = None
 
     def __init__(
         self,
         interpolation: Interpolation = "nearest",
         align_corners: bool = False,
-        data_format: str | None = None,
+        data_format: DataFormat | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.interpolation = self._one_of("interpolation", interpolation, get_args(Interpolation))
-        self.align_corners = align_corners
-        self.data_format = self._data_format(data_format)
+        self.interpolation: Interpolation = self._one_of(
+            "interpolation", interpolation, get_args(Interpolation)
+        )
+        self.align_corners: bool = align_corners
+        self.data_format: DataFormat = self._data_format(data_format)
         check_corners(type(self).__name__, interpolation, False, align_corners)
 
     def call(self, inputs: list[Tensor]) -> Tensor:

@@ -2,15 +2,18 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
-from dnzoo.layers.base import SpatialLayer
-from dnzoo.layers.rules import WHOLE, Kept, Rows, Shape
+from dnzoo.layers.base import Shape, SpatialLayer, Tensor
+from dnzoo.layers.rules import WHOLE, Kept, Rows
 
 
-def roi_align(features, boxes, output_size=14, stride=1, sampling_ratio=2):
+def roi_align(
+    features: Tensor, boxes: Tensor, output_size: int = 14, stride: int = 1, sampling_ratio: int = 2
+) -> Tensor:
     """Features of boxes, averaged over bilinear samples (He et al. 2017, arXiv:1703.06870).
 
     Each box is divided into output_size x output_size bins, and each bin is the mean of
@@ -54,7 +57,9 @@ def roi_align(features, boxes, output_size=14, stride=1, sampling_ratio=2):
     return ops.reshape(ops.mean(total, axis=1), (count, rois, output_size, output_size, channels))
 
 
-def _samples(start, end, size, points):
+def _samples(
+    start: Tensor, end: Tensor, size: int | Tensor, points: int
+) -> list[tuple[Tensor, Tensor]]:
     """The two pixels that each sample lies between, with their weights: 2 x ((M, points), the same).
 
     Outside by more than a pixel, both weights are 0.
@@ -85,24 +90,26 @@ class RoIAlign(SpatialLayer):
         TensorShape([1, 5, 7, 7, 3])
     """
 
-    def __init__(self, output_size=14, stride=1, sampling_ratio=2, **kwargs):
+    def __init__(
+        self, output_size: int = 14, stride: int = 1, sampling_ratio: int = 2, **kwargs: Any
+    ) -> None:
         super().__init__(autocast=False, **kwargs)  # bfloat16 does not hold a box's fraction
-        self.output_size = self._integer("output_size", output_size)
-        self.stride = self._integer("stride", stride)
-        self.sampling_ratio = self._integer("sampling_ratio", sampling_ratio)
+        self.output_size: int = self._integer("output_size", output_size)
+        self.stride: int = self._integer("stride", stride)
+        self.sampling_ratio: int = self._integer("sampling_ratio", sampling_ratio)
 
-    def _check_input(self, x):
+    def _check_input(self, x: Tensor) -> None:
         if len(x.shape) == 4:
             super()._check_input(x)
         elif len(x.shape) != 3 or x.shape[-1] != 4:
             raise ValueError(f"RoIAlign: boxes must be (N, R, 4); got the shape {tuple(x.shape)}.")
 
-    def call(self, inputs):
+    def call(self, inputs: list[Tensor]) -> Tensor:
         features, boxes = inputs
         features = ops.cast(features, self.compute_dtype)
         return roi_align(features, boxes, self.output_size, self.stride, self.sampling_ratio)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
         features, boxes = input_shape
         size = self.output_size
         return (features[0], boxes[1], size, size, features[-1])
@@ -121,7 +128,7 @@ class RoIAlign(SpatialLayer):
         """Not counted: the places and weights of the samples."""
         return Kept()
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         names = ("output_size", "stride", "sampling_ratio")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
@@ -138,15 +145,15 @@ class PerRoI(keras.layers.Wrapper):
         TensorShape([2, 5, 6, 6, 4])
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         super().build((None, *input_shape[2:]))
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         count, rois = ops.shape(inputs)[:2]
         keywords = {"training": training} if self.layer._call_has_training_arg else {}
         outputs = self.layer(ops.reshape(inputs, (-1, *inputs.shape[2:])), **keywords)
         return ops.reshape(outputs, (count, rois, *outputs.shape[1:]))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         inner = self.layer.compute_output_shape((None, *input_shape[2:]))
         return (*input_shape[:2], *inner[1:])

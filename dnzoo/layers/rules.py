@@ -7,12 +7,12 @@ For Keras's layers and operations `dnzoo.analysis` has tables of its own.
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from dnzoo.layers.base import Shape
 
-WHOLE = "whole"  # every row
-NOTHING = None  # no row
+WHOLE: Literal["whole"] = "whole"  # every row
+NOTHING: None = None  # no row
 
 Rows = tuple[int, int] | str | None
 

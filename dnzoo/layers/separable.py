@@ -1,9 +1,20 @@
 """Transposed convolution of each channel by itself, and separable transposed convolution."""
 
+from typing import Any
+
 import keras
 
 from dnzoo.layers import geometry
-from dnzoo.layers.base import SpatialLayer
+from dnzoo.layers.base import (
+    Activation,
+    DataFormat,
+    Initializer,
+    Integers,
+    Padding,
+    Shape,
+    SpatialLayer,
+    Tensor,
+)
 from dnzoo.layers.transposed import Conv2DTranspose
 
 
@@ -26,23 +37,30 @@ class DepthwiseConv2DTranspose(Conv2DTranspose):
         TensorShape([1, 10, 10, 3])
     """
 
-    def __init__(self, kernel_size, strides=1, padding="valid", depth_multiplier=1, **kwargs):
+    def __init__(
+        self,
+        kernel_size: Integers,
+        strides: Integers = 1,
+        padding: Padding = "valid",
+        depth_multiplier: int = 1,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(1, kernel_size, strides, padding, **kwargs)
-        self.depth_multiplier = self._integer("depth_multiplier", depth_multiplier)
+        self.depth_multiplier: int = self._integer("depth_multiplier", depth_multiplier)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.groups = geometry.channels(input_shape, self.data_format)
         self.filters = self.depth_multiplier * self.groups
         super().build(input_shape)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch = input_shape[0]
         depth = self.depth_multiplier * geometry.channels(input_shape, self.data_format)
         shape = super().compute_output_shape(input_shape)
         spatial = geometry.spatial_shape(shape, self.data_format)
         return geometry.batch_shape(batch, spatial, depth, self.data_format)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = {**super().get_config(), "depth_multiplier": self.depth_multiplier}
         return {key: config[key] for key in config if key not in ("filters", "groups")}
 
@@ -70,23 +88,23 @@ class SeparableConv2DTranspose(SpatialLayer):
 
     def __init__(
         self,
-        filters,
-        kernel_size,
-        strides=1,
-        padding="valid",
-        output_padding=None,
-        data_format=None,
-        dilation_rate=1,
-        depth_multiplier=1,
-        activation=None,
-        use_bias=True,
-        depthwise_initializer="glorot_uniform",
-        pointwise_initializer="glorot_uniform",
-        **kwargs,
-    ):
+        filters: int,
+        kernel_size: Integers,
+        strides: Integers = 1,
+        padding: Padding = "valid",
+        output_padding: Integers | None = None,
+        data_format: DataFormat | None = None,
+        dilation_rate: Integers = 1,
+        depth_multiplier: int = 1,
+        activation: Activation = None,
+        use_bias: bool = True,
+        depthwise_initializer: Initializer = "glorot_uniform",
+        pointwise_initializer: Initializer = "glorot_uniform",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        self.data_format = self._data_format(data_format)
-        self.depthwise = DepthwiseConv2DTranspose(
+        self.data_format: DataFormat = self._data_format(data_format)
+        self.depthwise: DepthwiseConv2DTranspose = DepthwiseConv2DTranspose(
             kernel_size,
             strides,
             padding,
@@ -99,7 +117,7 @@ class SeparableConv2DTranspose(SpatialLayer):
             dtype=self.dtype_policy,
             name="depthwise",
         )
-        self.pointwise = keras.layers.Conv2D(
+        self.pointwise: keras.layers.Conv2D = keras.layers.Conv2D(
             self._integer("filters", filters),
             1,
             data_format=self.data_format,
@@ -110,17 +128,17 @@ class SeparableConv2DTranspose(SpatialLayer):
             name="pointwise",
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.depthwise.build(input_shape)
         self.pointwise.build(self.depthwise.compute_output_shape(input_shape))
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return self.pointwise(self.depthwise(inputs))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self.pointwise.compute_output_shape(self.depthwise.compute_output_shape(input_shape))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         inner = self.depthwise.get_config()
         shared = (
             "kernel_size",

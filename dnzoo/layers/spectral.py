@@ -1,12 +1,15 @@
 """Spectral normalisation of any layer's kernels."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from dnzoo.layers import geometry
+from dnzoo.layers.base import Shape, Tensor
 from dnzoo.layers.transposed import ConvTranspose, FractionalConv2D
 
-TRANSPOSED = (
+TRANSPOSED: tuple[type[keras.layers.Layer], ...] = (
     ConvTranspose,
     keras.layers.Conv1DTranspose,
     keras.layers.Conv2DTranspose,
@@ -14,7 +17,7 @@ TRANSPOSED = (
 )
 
 
-def kernels(layer):
+def kernels(layer: keras.layers.Layer) -> list[tuple[keras.Variable, int]]:
     """The kernels of a layer and of the layers inside: (variable, axis of the channels out)."""
     kernel = getattr(layer, "kernel", None)
     if isinstance(kernel, keras.Variable):
@@ -47,14 +50,14 @@ class SpectralNormalization(keras.layers.Wrapper):
         TensorShape([1, 12, 12, 8])
     """
 
-    def __init__(self, layer, power_iterations=1, **kwargs):
+    def __init__(self, layer: keras.layers.Layer, power_iterations: int = 1, **kwargs: Any) -> None:
         # the kernel's norm in float32; the layer inside casts what it is given
         super().__init__(layer, autocast=False, **{"dtype": layer.dtype_policy, **kwargs})
-        self.power_iterations = geometry.as_tuple(
+        self.power_iterations: int = geometry.as_tuple(
             power_iterations, 1, "power_iterations", 1, type(self).__name__
         )[0]
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         found = kernels(self.layer)
         if not found:
@@ -62,7 +65,7 @@ class SpectralNormalization(keras.layers.Wrapper):
                 f"{type(self).__name__}: the layer must have a kernel; got a "
                 f"{type(self.layer).__name__}."
             )
-        self.vectors = [
+        self.vectors: list[keras.Variable] = [
             self.add_weight(
                 name=f"vector_{i}",
                 shape=(1, kernel.shape[axis]),
@@ -72,7 +75,7 @@ class SpectralNormalization(keras.layers.Wrapper):
             for i, (kernel, axis) in enumerate(found)
         ]
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool | None = False) -> Tensor:
         normalised = {}
         for (kernel, axis), vector in zip(kernels(self.layer), self.vectors):
             value = ops.convert_to_tensor(kernel)
@@ -90,7 +93,9 @@ class SpectralNormalization(keras.layers.Wrapper):
                 variable.assign(value)
         return outputs
 
-    def _sigma(self, kernel, axis, vector, training):
+    def _sigma(
+        self, kernel: Tensor, axis: int, vector: keras.Variable, training: bool | None
+    ) -> Tensor:
         matrix = ops.moveaxis(kernel, axis, -1)
         matrix = ops.reshape(matrix, (-1, kernel.shape[axis]))
         fixed = ops.stop_gradient(matrix)
@@ -105,12 +110,12 @@ class SpectralNormalization(keras.layers.Wrapper):
             vector.assign(left)
         return ops.sum(ops.matmul(right, matrix) * ops.stop_gradient(left))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self.layer.compute_output_shape(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "power_iterations": self.power_iterations}
 
 
-def _unit(vector):
+def _unit(vector: Tensor) -> Tensor:
     return vector / (ops.norm(vector) + 1e-12)

@@ -1,17 +1,27 @@
 """Pixel shuffle, its inverse, and sub-pixel convolution."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
 from dnzoo.layers import geometry
-from dnzoo.layers.base import SpatialLayer, UpsamplingConv
+from dnzoo.layers.base import (
+    Activation,
+    DataFormat,
+    Initializer,
+    Integers,
+    Shape,
+    SpatialLayer,
+    Tensor,
+    UpsamplingConv,
+)
 from dnzoo.layers.initializers import ICNR
 from dnzoo.layers.rules import Moves, Rows
 
 
-def depth_to_space(x, block_size, data_format):
+def depth_to_space(x: Tensor, block_size: int, data_format: str) -> Tensor:
     """Move blocks of channels to spatial blocks, in any rank; channel order (block, block, channel)."""
     rank = len(x.shape) - 2
     if block_size == 1:
@@ -35,7 +45,7 @@ def depth_to_space(x, block_size, data_format):
     return ops.reshape(x, geometry.batch_shape(shape[0], sizes, depth, data_format))
 
 
-def space_to_depth(x, block_size, data_format):
+def space_to_depth(x: Tensor, block_size: int, data_format: str) -> Tensor:
     """The inverse of `depth_to_space`."""
     rank = len(x.shape) - 2
     if block_size == 1:
@@ -61,17 +71,19 @@ def space_to_depth(x, block_size, data_format):
 class PixelShuffle(Moves, SpatialLayer):
     """Pixel shuffle of any rank; the public subclasses fix the rank."""
 
-    floating = False
+    floating: bool = False
 
-    def __init__(self, block_size=2, data_format=None, **kwargs):
+    def __init__(
+        self, block_size: int = 2, data_format: DataFormat | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.block_size = self._integer("block_size", block_size)
-        self.data_format = self._data_format(data_format)
+        self.block_size: int = self._integer("block_size", block_size)
+        self.data_format: DataFormat = self._data_format(data_format)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return depth_to_space(inputs, self.block_size, self.data_format)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         depth = geometry.channels(input_shape, self.data_format)
         if depth % self.block_size**self.rank:
             raise ValueError(
@@ -89,7 +101,7 @@ class PixelShuffle(Moves, SpatialLayer):
         """The pixel whose channels the block is."""
         return low // self.block_size, high // self.block_size
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         return {**config, "block_size": self.block_size, "data_format": self.data_format}
 
@@ -97,10 +109,10 @@ class PixelShuffle(Moves, SpatialLayer):
 class PixelUnshuffle(PixelShuffle):
     """The inverse of pixel shuffle, of any rank; the public subclasses fix the rank."""
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return space_to_depth(inputs, self.block_size, self.data_format)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         spatial = geometry.spatial_shape(input_shape, self.data_format)
         if any(size is not None and size % self.block_size for size in spatial):
             raise ValueError(
@@ -122,7 +134,7 @@ class PixelUnshuffle(PixelShuffle):
 class PixelShuffle1D(PixelShuffle):
     """Rearrange (N, H, b C) into (N, b H, C): `PixelShuffle2D` for one dimension."""
 
-    rank = 1
+    rank: int | None = 1
 
 
 @keras.saving.register_keras_serializable("dnzoo")
@@ -146,21 +158,21 @@ class PixelShuffle2D(PixelShuffle):
                [2, 3]], dtype=int32)
     """
 
-    rank = 2
+    rank: int | None = 2
 
 
 @keras.saving.register_keras_serializable("dnzoo")
 class PixelShuffle3D(PixelShuffle):
     """Rearrange (N, D, H, W, b b b C) into (N, b D, b H, b W, C): `PixelShuffle2D` in 3-D."""
 
-    rank = 3
+    rank: int | None = 3
 
 
 @keras.saving.register_keras_serializable("dnzoo")
 class PixelUnshuffle1D(PixelUnshuffle):
     """Rearrange (N, b H, C) into (N, H, b C): undoes `PixelShuffle1D`."""
 
-    rank = 1
+    rank: int | None = 1
 
 
 @keras.saving.register_keras_serializable("dnzoo")
@@ -179,39 +191,41 @@ class PixelUnshuffle2D(PixelUnshuffle):
         TensorShape([1, 3, 2, 12])
     """
 
-    rank = 2
+    rank: int | None = 2
 
 
 @keras.saving.register_keras_serializable("dnzoo")
 class PixelUnshuffle3D(PixelUnshuffle):
     """Rearrange (N, b D, b H, b W, C) into (N, D, H, W, b b b C): undoes `PixelShuffle3D`."""
 
-    rank = 3
+    rank: int | None = 3
 
 
 class SubpixelConv(UpsamplingConv):
     """Sub-pixel convolution of any rank; the public subclasses fix the rank and the shuffle."""
 
-    shuffling = None
+    shuffling: type[PixelShuffle] | None = None
 
     def __init__(
         self,
-        filters,
-        kernel_size=3,
-        scale=2,
-        data_format=None,
-        activation=None,
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        icnr=True,
-        **kwargs,
-    ):
+        filters: int,
+        kernel_size: Integers = 3,
+        scale: int = 2,
+        data_format: DataFormat | None = None,
+        activation: Activation = None,
+        use_bias: bool = True,
+        kernel_initializer: Initializer = "glorot_uniform",
+        icnr: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        self.filters = self._integer("filters", filters)
-        self.scale = self._integer("scale", scale)
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.icnr = icnr
-        self.conv = self._same_conv(
+        self.filters: int = self._integer("filters", filters)
+        self.scale: int = self._integer("scale", scale)
+        self.kernel_initializer: keras.initializers.Initializer = keras.initializers.get(
+            kernel_initializer
+        )
+        self.icnr: bool = icnr
+        self.conv: keras.layers.Layer = self._same_conv(
             self.filters * self.scale**self.rank,
             kernel_size,
             data_format,
@@ -219,20 +233,20 @@ class SubpixelConv(UpsamplingConv):
             activation=activation,
             use_bias=use_bias,
         )
-        self.shuffle = self.shuffling(
+        self.shuffle: PixelShuffle = self.shuffling(
             self.scale, self.data_format, dtype=self.dtype_policy, name="shuffle"
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.conv.build(input_shape)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return self.shuffle(self.conv(inputs))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self.shuffle.compute_output_shape(self.conv.compute_output_shape(input_shape))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,
@@ -246,8 +260,8 @@ class SubpixelConv(UpsamplingConv):
 class SubpixelConv1D(SubpixelConv):
     """(N, H, C) -> (N, scale H, filters): `SubpixelConv2D` for one dimension."""
 
-    rank = 1
-    shuffling = PixelShuffle1D
+    rank: int | None = 1
+    shuffling: type[PixelShuffle] | None = PixelShuffle1D
 
 
 @keras.saving.register_keras_serializable("dnzoo")
@@ -274,13 +288,13 @@ class SubpixelConv2D(SubpixelConv):
         TensorShape([1, 15, 21, 8])
     """
 
-    rank = 2
-    shuffling = PixelShuffle2D
+    rank: int | None = 2
+    shuffling: type[PixelShuffle] | None = PixelShuffle2D
 
 
 @keras.saving.register_keras_serializable("dnzoo")
 class SubpixelConv3D(SubpixelConv):
     """(N, D, H, W, C) -> (N, scale D, scale H, scale W, filters): `SubpixelConv2D` in 3-D."""
 
-    rank = 3
-    shuffling = PixelShuffle3D
+    rank: int | None = 3
+    shuffling: type[PixelShuffle] | None = PixelShuffle3D

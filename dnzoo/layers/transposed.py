@@ -1,15 +1,27 @@
 """Transposed convolution, and the same by fractional strides."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import keras
 from keras import ops
 
 from dnzoo.layers import geometry
-from dnzoo.layers.base import SpatialLayer
+from dnzoo.layers.base import (
+    Activation,
+    Constraint,
+    DataFormat,
+    Initializer,
+    Integers,
+    Padding,
+    Regularizer,
+    Shape,
+    SpatialLayer,
+    Tensor,
+)
 from dnzoo.layers.convolution import conv_transpose, fractional_conv, needs_zeros
-from dnzoo.layers.rules import Kept, Rows, Shape
+from dnzoo.layers.rules import Kept, Rows
 
 
 class ConvTranspose(SpatialLayer):
@@ -19,36 +31,40 @@ class ConvTranspose(SpatialLayer):
     `y(i, j) = sum_{m, n} x(m, n) w(i - S m, j - S n)`.
     """
 
-    rank = None
+    rank: int | None = None
+    padding: tuple[int, ...] | Literal["valid", "same"]
+    output_padding: tuple[int, ...] | None
+    kernel: keras.Variable
+    bias: keras.Variable
 
     def __init__(
         self,
-        filters,
-        kernel_size,
-        strides=1,
-        padding="valid",
-        output_padding=None,
-        data_format=None,
-        dilation_rate=1,
-        activation=None,
-        use_bias=True,
-        kernel_initializer="glorot_uniform",
-        bias_initializer="zeros",
-        kernel_regularizer=None,
-        bias_regularizer=None,
-        activity_regularizer=None,
-        kernel_constraint=None,
-        bias_constraint=None,
+        filters: int,
+        kernel_size: Integers,
+        strides: Integers = 1,
+        padding: Padding = "valid",
+        output_padding: Integers | None = None,
+        data_format: DataFormat | None = None,
+        dilation_rate: Integers = 1,
+        activation: Activation = None,
+        use_bias: bool = True,
+        kernel_initializer: Initializer = "glorot_uniform",
+        bias_initializer: Initializer = "zeros",
+        kernel_regularizer: Regularizer = None,
+        bias_regularizer: Regularizer = None,
+        activity_regularizer: Regularizer = None,
+        kernel_constraint: Constraint = None,
+        bias_constraint: Constraint = None,
         *,
-        groups=1,
-        **kwargs,
-    ):
+        groups: int = 1,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        self.filters = self._integer("filters", filters)
-        self.kernel_size = self._integers("kernel_size", kernel_size)
-        self.strides = self._integers("strides", strides)
-        self.dilation_rate = self._integers("dilation_rate", dilation_rate)
-        self.groups = self._integer("groups", groups)
+        self.filters: int = self._integer("filters", filters)
+        self.kernel_size: tuple[int, ...] = self._integers("kernel_size", kernel_size)
+        self.strides: tuple[int, ...] = self._integers("strides", strides)
+        self.dilation_rate: tuple[int, ...] = self._integers("dilation_rate", dilation_rate)
+        self.groups: int = self._integer("groups", groups)
         if self.filters % self.groups:
             raise ValueError(
                 f"{type(self).__name__}: filters must be a multiple of groups; "
@@ -62,17 +78,29 @@ class ConvTranspose(SpatialLayer):
         if output_padding is not None:
             self.output_padding = self._integers("output_padding", output_padding, 0)
             self._check_output_padding()
-        self.data_format = self._data_format(data_format)
-        self.activation = keras.activations.get(activation)
-        self.use_bias = use_bias
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.bias_initializer = keras.initializers.get(bias_initializer)
-        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
-        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
-        self.kernel_constraint = keras.constraints.get(kernel_constraint)
-        self.bias_constraint = keras.constraints.get(bias_constraint)
+        self.data_format: DataFormat = self._data_format(data_format)
+        self.activation: Callable[[Tensor], Tensor] = keras.activations.get(activation)
+        self.use_bias: bool = use_bias
+        self.kernel_initializer: keras.initializers.Initializer = keras.initializers.get(
+            kernel_initializer
+        )
+        self.bias_initializer: keras.initializers.Initializer = keras.initializers.get(
+            bias_initializer
+        )
+        self.kernel_regularizer: keras.regularizers.Regularizer | None = keras.regularizers.get(
+            kernel_regularizer
+        )
+        self.bias_regularizer: keras.regularizers.Regularizer | None = keras.regularizers.get(
+            bias_regularizer
+        )
+        self.kernel_constraint: keras.constraints.Constraint | None = keras.constraints.get(
+            kernel_constraint
+        )
+        self.bias_constraint: keras.constraints.Constraint | None = keras.constraints.get(
+            bias_constraint
+        )
 
-    def _check_output_padding(self):
+    def _check_output_padding(self) -> None:
         limits = [max(pair) for pair in zip(self.strides, self.dilation_rate)]
         if any(extra >= limit for extra, limit in zip(self.output_padding, limits)):
             raise ValueError(
@@ -81,7 +109,7 @@ class ConvTranspose(SpatialLayer):
                 f"strides={self.strides}, dilation_rate={self.dilation_rate}."
             )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         depth = geometry.channels(input_shape, self.data_format)
         if depth % self.groups:
             raise ValueError(
@@ -104,20 +132,20 @@ class ConvTranspose(SpatialLayer):
                 constraint=self.bias_constraint,
             )
 
-    def _kernel_shape(self, depth):
+    def _kernel_shape(self, depth: int) -> tuple[int, ...]:
         return (*self.kernel_size, self.filters // self.groups, depth)
 
-    def _axes(self):
+    def _axes(self) -> tuple[tuple[Any, ...], ...]:
         """What `geometry` wants to know of each axis."""
         paddings = (self.padding,) * self.rank if isinstance(self.padding, str) else self.padding
         extras = self.output_padding or (None,) * self.rank
         return tuple(zip(self.kernel_size, self.strides, paddings, extras, self.dilation_rate))
 
-    def windows(self):
+    def windows(self) -> tuple[tuple[int, int], ...]:
         """(first, extra) of each axis, as `geometry.conv_transpose_window` has it."""
         return tuple(geometry.conv_transpose_window(*axis) for axis in self._axes())
 
-    def _convolve(self, inputs):
+    def _convolve(self, inputs: Tensor) -> Tensor:
         return conv_transpose(
             inputs,
             ops.convert_to_tensor(self.kernel),
@@ -128,7 +156,7 @@ class ConvTranspose(SpatialLayer):
             self.data_format,
         )
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         x = self._convolve(inputs)
         if self.use_bias:
             ones = (1,) * self.rank
@@ -137,7 +165,7 @@ class ConvTranspose(SpatialLayer):
             )
         return x if self.activation is None else self.activation(x)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         given = geometry.spatial_shape(input_shape, self.data_format)
         sizes = tuple(
             geometry.conv_transpose_size(size, *axis) for size, axis in zip(given, self._axes())
@@ -173,7 +201,7 @@ class ConvTranspose(SpatialLayer):
         zeros = needs_zeros(self.groups, self.dilation_rate)
         return zeros and keras.backend.backend() != "tensorflow"
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,
@@ -205,7 +233,7 @@ class Conv1DTranspose(ConvTranspose):
         TensorShape([1, 10, 8])
     """
 
-    rank = 1
+    rank: int | None = 1
 
 
 @keras.saving.register_keras_serializable("dnzoo")
@@ -240,7 +268,7 @@ class Conv2DTranspose(ConvTranspose):
         TensorShape([1, 10, 10, 8])
     """
 
-    rank = 2
+    rank: int | None = 2
 
 
 @keras.saving.register_keras_serializable("dnzoo")
@@ -252,7 +280,7 @@ class Conv3DTranspose(ConvTranspose):
         TensorShape([1, 4, 6, 8, 8])
     """
 
-    rank = 3
+    rank: int | None = 3
 
 
 @keras.saving.register_keras_serializable("dnzoo")
@@ -270,12 +298,12 @@ class FractionalConv2D(ConvTranspose):
         TensorShape([1, 10, 10, 8])
     """
 
-    rank = 2
+    rank: int | None = 2
 
-    def _kernel_shape(self, depth):
+    def _kernel_shape(self, depth: int) -> tuple[int, ...]:
         return (*self.kernel_size, depth // self.groups, self.filters)
 
-    def _convolve(self, inputs):
+    def _convolve(self, inputs: Tensor) -> Tensor:
         return fractional_conv(
             inputs,
             self.kernel,

@@ -1,12 +1,13 @@
 """Max pooling that remembers where its maxima were, and unpooling that puts them back."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
 from dnzoo.layers import geometry
-from dnzoo.layers.base import SpatialLayer
+from dnzoo.layers.base import Shape, SpatialLayer, Tensor
 from dnzoo.layers.rules import NOTHING, Moves, Rows
 from dnzoo.layers.subpixel import depth_to_space, space_to_depth
 
@@ -34,11 +35,11 @@ class MaxPoolWithSwitches2D(Moves, SpatialLayer):
         TensorShape([1, 2, 3, 3])
     """
 
-    def __init__(self, pool_size=2, **kwargs):
+    def __init__(self, pool_size: int = 2, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.pool_size = self._integer("pool_size", pool_size)
+        self.pool_size: int = self._integer("pool_size", pool_size)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         sizes = ops.shape(inputs)[1:3]
         whole = [size // self.pool_size * self.pool_size for size in sizes]
         x = geometry.crop(inputs, (0, 0), whole, "channels_last")
@@ -51,7 +52,7 @@ class MaxPoolWithSwitches2D(Moves, SpatialLayer):
             switches = ops.where(larger, position, switches)
         return best, switches
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> tuple[Shape, Shape]:
         sizes = tuple(size and size // self.pool_size for size in input_shape[1:3])
         if 0 in sizes:
             raise ValueError(
@@ -61,7 +62,7 @@ class MaxPoolWithSwitches2D(Moves, SpatialLayer):
         shape = (input_shape[0], *sizes, input_shape[-1])
         return shape, shape
 
-    def compute_output_spec(self, inputs):
+    def compute_output_spec(self, inputs: Tensor) -> tuple[keras.KerasTensor, keras.KerasTensor]:
         pooled, switches = self.compute_output_shape(inputs.shape)
         return (
             keras.KerasTensor(pooled, self.compute_dtype),
@@ -74,7 +75,7 @@ class MaxPoolWithSwitches2D(Moves, SpatialLayer):
         """The window."""
         return low * self.pool_size, high * self.pool_size + self.pool_size - 1
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "pool_size": self.pool_size}
 
 
@@ -99,13 +100,13 @@ class MaxUnpool2D(Moves, SpatialLayer):
         TensorShape([1, 4, 6, 3])
     """
 
-    floating = False
+    floating: bool = False
 
-    def __init__(self, pool_size=2, **kwargs):
+    def __init__(self, pool_size: int = 2, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.pool_size = self._integer("pool_size", pool_size)
+        self.pool_size: int = self._integer("pool_size", pool_size)
 
-    def call(self, inputs):
+    def call(self, inputs: list[Tensor]) -> Tensor:
         x, switches, *reference = inputs
         zeros = ops.zeros_like(x)
         parts = [
@@ -120,7 +121,7 @@ class MaxUnpool2D(Moves, SpatialLayer):
         y = geometry.pad_or_crop(y, (0, 0), last, "channels_last")
         return geometry.crop(y, (0, 0), wanted, "channels_last")
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: list[Shape]) -> Shape:
         x, switches, *reference = input_shape
         if tuple(x[1:]) != tuple(switches[1:]):
             raise ValueError(
@@ -132,7 +133,7 @@ class MaxUnpool2D(Moves, SpatialLayer):
             sizes = self._checked(sizes, tuple(reference[0][1:3]))
         return (x[0], *sizes, x[-1])
 
-    def _checked(self, sizes, wanted):
+    def _checked(self, sizes: Shape, wanted: Shape) -> Shape:
         for size, want in zip(sizes, wanted):
             if size is not None and want is not None and want - size >= self.pool_size:
                 raise ValueError(
@@ -148,5 +149,5 @@ class MaxUnpool2D(Moves, SpatialLayer):
         rows = low // self.pool_size, high // self.pool_size
         return [rows, rows, NOTHING][: len(rows_in)]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "pool_size": self.pool_size}

@@ -23,12 +23,20 @@ Upsampling = Literal[
     "linear",
     "trilinear",
 ]
-LEARNED = {"carafe": CARAFE, "dysample": DySample}
-TRANSPOSED = {1: Conv1DTranspose, 2: Conv2DTranspose, 3: Conv3DTranspose}
-SUBPIXEL = {1: SubpixelConv1D, 2: SubpixelConv2D, 3: SubpixelConv3D}
-RESIZED = {1: ResizeConv1D, 2: ResizeConv2D, 3: ResizeConv3D}
+LEARNED: dict[str, type[Any]] = {"carafe": CARAFE, "dysample": DySample}
+TRANSPOSED: dict[int, type[Any]] = {
+    1: Conv1DTranspose,
+    2: Conv2DTranspose,
+    3: Conv3DTranspose,
+}
+SUBPIXEL: dict[int, type[Any]] = {
+    1: SubpixelConv1D,
+    2: SubpixelConv2D,
+    3: SubpixelConv3D,
+}
+RESIZED: dict[int, type[Any]] = {1: ResizeConv1D, 2: ResizeConv2D, 3: ResizeConv3D}
 # The names that each rank knows.
-UPSAMPLINGS = {
+UPSAMPLINGS: dict[int, tuple[str, ...]] = {
     1: ("transposed", "subpixel", *INTERPOLATIONS[1]),
     2: ("transposed", "separable", "subpixel", *INTERPOLATIONS[2], *LEARNED),
     3: ("transposed", "subpixel", *INTERPOLATIONS[3]),
