@@ -5,13 +5,14 @@ The public names stand in `__init__.pyi`; each is imported when it is first used
 """
 
 import importlib
+from typing import Any
 
 import lazy_loader
 
-__version__ = "0.1.0"
+__version__: str = "0.1.0"
 
 # packages that only an extra installs: {import name: extra}
-EXTRAS = {
+EXTRAS: dict[str, str] = {
     "jax": "jax",
     "torch": "torch",
     "keras_tuner": "tune",
@@ -21,7 +22,7 @@ EXTRAS = {
 }
 
 # where modules were before: `from dnzoo import files` goes on working
-MOVED = {
+MOVED: dict[str, str] = {
     "files": "dnzoo.storage.folder",
     "image_files": "dnzoo.imaging.reading",
     "drawing": "dnzoo.imaging.drawing",
@@ -39,7 +40,7 @@ MOVED = {
 _load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     try:
         return importlib.import_module(MOVED[name]) if name in MOVED else _load(name)
     except ModuleNotFoundError as error:

@@ -13,7 +13,7 @@ class List:
     pattern: str = "*"
     """As in a shell: "unet*"."""
 
-    def run(self):
+    def run(self) -> None:
         """Print two tables."""
         import rich.table
 
@@ -54,7 +54,7 @@ class Predict:
     overwrite: bool = False
     """Replace results that are there."""
 
-    def run(self):
+    def run(self) -> None:
         """Write the pictures and name them."""
         from dnzoo import saving
         from dnzoo.inference import files
@@ -76,7 +76,7 @@ class Predict:
             print(path)
 
 
-def main():
+def main() -> None:
     """Run the command that the arguments name."""
     action = tyro.extras.subcommand_cli_from_dict(
         {"list": List, "predict": Predict}, prog="python -m dnzoo", description=__doc__

@@ -1,14 +1,21 @@
 """A data set as arrays on disk, written once and memory-mapped: as large as the disk allows."""
 
 import contextlib
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from dnzoo import storage
 
 
-def cached(name, sources, data_dir, kinds=("images", "masks")):
+def cached(
+    name: str,
+    sources: Mapping[str, tuple[int | None, Iterable[tuple[np.ndarray, ...]]]],
+    data_dir: str | Path,
+    kinds: Sequence[str] = ("images", "masks"),
+) -> dict[str, tuple[np.ndarray, ...]]:
     """Arrays of every split on disk, made on the first call: {split: (array, ...)}.
 
     Args:
@@ -35,7 +42,13 @@ def cached(name, sources, data_dir, kinds=("images", "masks")):
     }
 
 
-def _write(folder, split, count, source, kinds):
+def _write(
+    folder: Path,
+    split: str,
+    count: int | None,
+    source: Iterable[tuple[np.ndarray, ...]],
+    kinds: Sequence[str],
+) -> None:
     from rich import get_console, progress
 
     quiet = not get_console().is_terminal
@@ -59,7 +72,7 @@ def _write(folder, split, count, source, kinds):
             _header(file, rows, array)
 
 
-def _header(file, rows, array):
+def _header(file: IO[bytes], rows: int, array: np.ndarray) -> None:
     """numpy's; it leaves room for more digits of the first axis, so that an array can grow."""
     shape = (rows, *array.shape[1:])
     description = np.lib.format.dtype_to_descr(array.dtype)

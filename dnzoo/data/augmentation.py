@@ -2,13 +2,14 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from dnzoo.data.targets import Target
 from dnzoo.data.views import Axis, View
 
-ZOOM = 1.5  # at most
+ZOOM: float = 1.5  # at most
 
 
 class Augmentation:
@@ -27,10 +28,10 @@ class Augmentation:
         (2, 8, 8)
     """
 
-    def __init__(self, targets: Sequence[Target]):
-        self.targets = targets
+    def __init__(self, targets: Sequence[Target]) -> None:
+        self.targets: Sequence[Target] = targets
 
-    def __call__(self, *arrays_and_rng) -> tuple[np.ndarray, ...]:
+    def __call__(self, *arrays_and_rng: Any) -> tuple[np.ndarray, ...]:
         *arrays, rng = arrays_and_rng
         count, *sizes, channels = arrays[0].shape
         each = (count, *[1] * len(sizes))

@@ -1,7 +1,7 @@
 """What every data set is: a name, and the arrays of its splits."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -55,7 +55,7 @@ def fitted(
         targets: what the arrays are.
     """
 
-    def square(examples):
+    def square(examples: Iterable[tuple[np.ndarray, ...]]) -> Iterator[tuple[np.ndarray, ...]]:
         for example in examples:
             yield tuple(t.fitted(array, size)[None] for t, array in zip(targets, example))
 

@@ -1,6 +1,9 @@
 """The TFDS builders of composed scenes: `fashion_scenes` and `cutout_scenes`."""
 
 import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow_datasets as tfds
@@ -24,7 +27,7 @@ class ScenesConfig(tfds.core.BuilderConfig):
     seed: int = 0
     without: tuple[str, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         counts = f"{self.train}_{self.validation}_{self.test}"
         without = "".join(f"_without_{name.replace(' ', '-')}" for name in self.without)
         self.name = f"{self.size}px_{counts}_seed{self.seed}{without}"
@@ -37,17 +40,20 @@ class CutoutScenesConfig(ScenesConfig):
     cutouts: str | None = None
     backgrounds: str | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
-        self.source = Cutouts(self.cutouts, self.backgrounds, self.seed)
-        self.name += f"_{self.source.fingerprint}"
+        self.source: Cutouts = Cutouts(self.cutouts, self.backgrounds, self.seed)
+        self.name: str = f"{self.name}_{self.source.fingerprint}"
 
 
 class _Scenes(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    VERSION = tfds.core.Version("1.0.0")
-    homepage = licence = None
+    """What both builders share: features, splits, and examples composed one by one."""
 
-    def _class_names(self):
+    VERSION: Any = tfds.core.Version("1.0.0")
+    homepage: str | None = None
+    licence: str | None = None
+
+    def _class_names(self) -> list[str]:
         known, without = self._all_class_names(), self.builder_config.without
         unknown = [name for name in without if name not in known[1:]]
         if unknown or {*known[1:]} == {*without}:
@@ -56,7 +62,7 @@ class _Scenes(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             )
         return [name for name in known if name not in without]
 
-    def _info(self):
+    def _info(self) -> Any:
         size, names = self.builder_config.size, self._class_names()
         return tfds.core.DatasetInfo(
             builder=self,
@@ -82,10 +88,10 @@ class _Scenes(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             license=self.licence,
         )
 
-    def _split_generators(self, dl_manager):
+    def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
         return {split: self._generate_examples(split) for split in scenes.SPLITS}
 
-    def _generate_examples(self, split):
+    def _generate_examples(self, split: scenes.Split) -> Iterator[tuple[int, dict[str, Any]]]:
         config, names = self.builder_config, self._class_names()
         # class numbers without gaps, also where classes are left out
         number = np.array(
@@ -119,14 +125,14 @@ class FashionScenes(_Scenes):
         FashionScenes(config=ScenesConfig(size=64), data_dir="data").download_and_prepare()
     """
 
-    BUILDER_CONFIGS = [ScenesConfig()]
-    homepage = "https://github.com/zalandoresearch/fashion-mnist"
-    licence = "MIT (Fashion-MNIST, Zalando SE)"
+    BUILDER_CONFIGS: list[ScenesConfig] = [ScenesConfig()]
+    homepage: str | None = "https://github.com/zalandoresearch/fashion-mnist"
+    licence: str | None = "MIT (Fashion-MNIST, Zalando SE)"
 
-    def _all_class_names(self):
+    def _all_class_names(self) -> Sequence[str]:
         return garments.CLASS_NAMES
 
-    def _compose(self, *args):
+    def _compose(self, *args: Any) -> dict[str, Any]:
         return garments.compose(*args)
 
 
@@ -140,16 +146,18 @@ class CutoutScenes(_Scenes):
         CutoutScenes(config=CutoutScenesConfig(cutouts="cutouts", backgrounds="photographs"))
     """
 
-    licence = "That of the images, which stay where they are: they are not dnzoo's."
+    licence: str | None = "That of the images, which stay where they are: they are not dnzoo's."
 
-    def _all_class_names(self):
+    def _all_class_names(self) -> Sequence[str]:
         return self.builder_config.source.class_names
 
-    def _compose(self, *args):
+    def _compose(self, *args: Any) -> dict[str, Any]:
         return self.builder_config.source.compose(*args)
 
 
-def prepared(data, data_dir, **config):
+def prepared(
+    data: Literal["fashion_scenes", "cutout_scenes"], data_dir: str | Path, **config: Any
+) -> Any:
     """The builder of "fashion_scenes" or "cutout_scenes", its scenes composed.
 
     Args:

@@ -7,21 +7,26 @@ stamps) and of photographs are found by themselves and sorted by the tables belo
 import functools
 import hashlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from dnzoo.data.photographs import find
-from dnzoo.data.scenes import SPLITS, assemble
+from dnzoo.data.scenes import SPLITS, Split, assemble
 from dnzoo.imaging import reading
 
-CUTOUTS = Path("/usr/share/tuxpaint/stamps")  # Debian's tuxpaint-stamps-default
-HELD_OUT = 0.2  # share of each class's cut-outs, and of the backgrounds, that validates and tests
-LONGEST_CUTOUT, SHORTEST_BACKGROUND = 256, 512  # what is kept of larger images, in pixels
+CUTOUTS: Path = Path("/usr/share/tuxpaint/stamps")  # Debian's tuxpaint-stamps-default
+# share of each class's cut-outs, and of the backgrounds, that validates and tests
+HELD_OUT: float = 0.2
+# what is kept of larger images, in pixels
+LONGEST_CUTOUT: int = 256
+SHORTEST_BACKGROUND: int = 512
 
 # Tux Paint's folders as classes, the first that matches; the rest is "other"
-STAMPS = {
+STAMPS: dict[str, str] = {
     "mammal": r"animals/(mammals|marsupials)/",
     "bird": r"animals/birds/",
     "other animal": r"animals/",
@@ -31,12 +36,13 @@ STAMPS = {
     "household": r"household/",
     "other": "",
 }
-DRAWN = re.compile(  # stamps that are no photographs, or show what their folder does not say
+# stamps that are no photographs, or show what their folder does not say
+DRAWN: re.Pattern[str] = re.compile(
     "cartoon|symbols/|_mirror|roadsigns|flags|hedgehog|clothes/(button|hats)|food/pizza|body_parts|"
     "christmas/(Santa|santahat|tree)|seasonal/easter|jackolantern|party-hat"
 )
 # of Debian's photographs those that are abstract, or show an animal, flower, food or thing
-NO_BACKGROUND = re.compile(
+NO_BACKGROUND: re.Pattern[str] = re.compile(
     "mate/(abstract|desktop)/|umang|Picture_|Wine|friends|free_|greentock|seeding|Flower|Garden|"
     "LadyBird|TwoWings"
 )
@@ -60,25 +66,32 @@ class Cutouts:
         ValueError: when a folder holds too few files, or a file that can't be used.
     """
 
-    def __init__(self, cutouts=None, backgrounds=None, seed=0):
+    def __init__(
+        self,
+        cutouts: str | Path | None = None,
+        backgrounds: str | Path | None = None,
+        seed: int = 0,
+    ) -> None:
         classes = _stamps() if cutouts is None else _sub_folders(cutouts)
         photographs = find(backgrounds, NO_BACKGROUND, "backgrounds")
-        self.class_names = ("background", *classes)
+        self.class_names: tuple[str, ...] = ("background", *classes)
         state = hashlib.sha256(repr((seed, HELD_OUT)).encode())
         for path in [path for paths in classes.values() for path in paths] + photographs:
             state.update(f"{path}{path.stat().st_size}".encode())
-        self.fingerprint = state.hexdigest()[:12]
+        self.fingerprint: str = state.hexdigest()[:12]
         self._cutouts = {name: _split(paths, seed, name) for name, paths in classes.items()}
         self._backgrounds = _split(photographs, seed, "backgrounds")
 
-    def files(self, split):
+    def files(self, split: Split) -> tuple[dict[str, list[Path]], list[Path]]:
         """What a split draws from: ({class name: [paths]}, [paths of backgrounds])."""
         if split not in SPLITS:
             raise ValueError(f"split must be one of {', '.join(SPLITS)}; got {split!r}.")
         cutouts = {name: parts[split] for name, parts in self._cutouts.items()}
         return cutouts, self._backgrounds[split]
 
-    def compose(self, seed, split, index, size=128, without=()):
+    def compose(
+        self, seed: int, split: Split, index: int, size: int = 128, without: Sequence[str] = ()
+    ) -> dict[str, Any]:
         """One scene, as `scenes.assemble` returns it; arguments as for `garments.compose`."""
         rng = np.random.default_rng([seed, SPLITS.index(split), index])
         cutouts, backgrounds = self.files(split)
@@ -98,7 +111,7 @@ def _stamps() -> dict[str, list[Path]]:
             "cutout_scenes needs cut-outs: pass cutouts=<folder> (a sub-folder of transparent PNGs "
             "for each class), or on Debian: apt install tuxpaint-stamps-default."
         )
-    classes = {name: [] for name in STAMPS}
+    classes: dict[str, list[Path]] = {name: [] for name in STAMPS}
     for path in reading.listed(CUTOUTS, recursive=True):
         relative = str(path.relative_to(CUTOUTS))
         if not DRAWN.search(relative) and _is_photograph(path):
@@ -128,7 +141,7 @@ def _sub_folders(folder: str | Path) -> dict[str, list[Path]]:
     return classes
 
 
-def _split(paths, seed, what):
+def _split(paths: Sequence[Path], seed: int, what: str) -> dict[str, list[Path]]:
     """At random, but each split gets one at least."""
     if len(paths) < len(SPLITS):
         raise ValueError(f"{what}: {len(paths)} images; training, validation and test need 3.")
@@ -163,7 +176,7 @@ def _background(path: Path) -> Image.Image:
     return image.resize([round(scale * side) for side in image.size], Image.LANCZOS)
 
 
-def _crop(rng, photograph, size):
+def _crop(rng: np.random.Generator, photograph: Image.Image, size: int) -> np.ndarray:
     """A square of it, float32."""
     side = rng.uniform(0.4, 1) * min(photograph.size)
     left, top = (rng.uniform(0, length - side) for length in photograph.size)
@@ -174,7 +187,9 @@ def _crop(rng, photograph, size):
     return np.array(crop, "float32")
 
 
-def _place(rng, cutout, size):
+def _place(
+    rng: np.random.Generator, cutout: Image.Image, size: int
+) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
     """A cut-out scaled, turned and lit: (colour (h, w, 3), alpha (h, w), corner)."""
     scale = rng.uniform(0.3, 0.75) * size / max(cutout.size)
     cutout = cutout.resize([max(round(scale * side), 1) for side in cutout.size], Image.BICUBIC)

@@ -3,6 +3,7 @@
 import collections
 import hashlib
 import itertools
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ def load(
     return name, detail, splits, _class_names(folder, splits)
 
 
-def _split(folder, seed):
+def _split(folder: Path, seed: int) -> dict[str, list[tuple[Path, Path]]]:
     """Pairs of each split: as the folder has them, or 80, 10 and 10 percent by the seed."""
     parts = {split: folder / split for split in SPLITS}
     if all((part / "images").is_dir() for part in parts.values()):
@@ -70,7 +71,7 @@ def _pairs(folder: Path) -> list[tuple[Path, Path]]:
     return [(path, masks[path.stem]) for path in images]
 
 
-def _class_names(folder, splits):
+def _class_names(folder: Path, splits: Mapping[str, tuple[np.ndarray, ...]]) -> tuple[str, ...]:
     highest = max(
         int(np.max(masks, where=masks != IGNORE, initial=0)) for _, masks in splits.values()
     )

@@ -5,16 +5,18 @@ training images, "test" from its test images.
 """
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageFilter
 
-from dnzoo.data.scenes import SPLITS, assemble
+from dnzoo.data.scenes import SPLITS, Split, assemble
 
-SAMPLE = Path(__file__).with_name("fashion_mnist_sample.npz")
-VALIDATION_GARMENTS = 1000  # the last ones of the sample's 6,000 training images
-CLASS_NAMES = (
+SAMPLE: Path = Path(__file__).with_name("fashion_mnist_sample.npz")
+VALIDATION_GARMENTS: int = 1000  # the last ones of the sample's 6,000 training images
+CLASS_NAMES: tuple[str, ...] = (
     "background",
     "t-shirt",
     "trouser",
@@ -30,7 +32,7 @@ CLASS_NAMES = (
 
 
 @functools.cache
-def garments(split):
+def garments(split: Split) -> tuple[np.ndarray, np.ndarray]:
     """The cut-outs of a split: (images (n, 28, 28) uint8 on black, class numbers 1 to 10)."""
     if split not in SPLITS:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}; got {split!r}.")
@@ -45,7 +47,9 @@ def garments(split):
     return images[part], labels[part].astype("uint8") + 1
 
 
-def compose(seed, split, index, size=128, without=()):
+def compose(
+    seed: int, split: Split, index: int, size: int = 128, without: Sequence[str] = ()
+) -> dict[str, Any]:
     """One scene, as `scenes.assemble` returns it.
 
     Args:
@@ -71,7 +75,7 @@ def compose(seed, split, index, size=128, without=()):
     return assemble(canvas, objects, rng)
 
 
-def _background(rng, size):
+def _background(rng: np.random.Generator, size: int) -> np.ndarray:
     """Smooth colour noise, with stripes or checks in half of the scenes."""
     coarse = rng.integers(20, 236, (rng.integers(2, 9),) * 2 + (3,)).astype("uint8")
     canvas = np.array(Image.fromarray(coarse).resize((size, size), Image.BICUBIC), "float32")
@@ -85,7 +89,9 @@ def _background(rng, size):
     return canvas
 
 
-def _place(rng, garment, size):
+def _place(
+    rng: np.random.Generator, garment: np.ndarray, size: int
+) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
     """A garment tinted, scaled and turned: (colour (h, w, 3), alpha (h, w), corner)."""
     target = int(size * rng.uniform(0.3, 0.65))
     grey = Image.fromarray(garment)

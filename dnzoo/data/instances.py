@@ -6,7 +6,9 @@ right, bottom) in pixels; labels uint8 (n, k), 255 where there is no object.
 """
 
 import dataclasses
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,15 +16,21 @@ from dnzoo.data import tfds_offline
 from dnzoo.data.arrays import cached
 from dnzoo.data.base import Data
 from dnzoo.data.scenes import SPLITS
-from dnzoo.data.targets import Boxes, Image, InstanceMask, Labels
+from dnzoo.data.targets import Boxes, Image, InstanceMask, Labels, Target
 from dnzoo.metrics.labels import IGNORE
 
-KINDS = ("images", "instances", "boxes", "labels")
+KINDS: tuple[str, ...] = ("images", "instances", "boxes", "labels")
 # what a model trained on them is named after
-NAMES = {"cutout_scenes": "cutouts", "fashion_scenes": "fashion_scenes", "coco/2017": "coco"}
-VALIDATION, TEST = 300, 500  # scenes
-OBJECTS = 8  # an image at most; the largest count
-COCO_THINGS = 80  # of the panoptic classes, the ones that can be counted
+NAMES: dict[str, str] = {
+    "cutout_scenes": "cutouts",
+    "fashion_scenes": "fashion_scenes",
+    "coco/2017": "coco",
+}
+# scenes
+VALIDATION: int = 300
+TEST: int = 500
+OBJECTS: int = 8  # an image at most; the largest count
+COCO_THINGS: int = 80  # of the panoptic classes, the ones that can be counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +43,7 @@ class Instances(Data):
     """
 
     class_names: tuple[str, ...]
-    targets = (Image(), InstanceMask(), Boxes(), Labels())
+    targets: ClassVar[tuple[Target, ...]] = (Image(), InstanceMask(), Boxes(), Labels())
 
 
 def load(
@@ -88,7 +96,9 @@ def load(
     return Instances(name, detail, arrays, tuple(names))
 
 
-def _rows(builder, split, read, size):
+def _rows(
+    builder: Any, split: str, read: Callable[[Mapping[str, Any]], tuple[Any, Any, Any]], size: int
+) -> Iterator[tuple[np.ndarray, ...]]:
     for example in tfds_offline.examples(builder, split):
         image, masks, labels = read(example)
         image = Image().fitted(image, size)
@@ -104,18 +114,18 @@ def _rows(builder, split, read, size):
         yield image[None], instances[None], boxes[None], numbers[None]
 
 
-def _box(mask):
+def _box(mask: np.ndarray) -> tuple[int, int, int, int]:
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     return columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
 
 
-def _scene(example):
+def _scene(example: Mapping[str, Any]) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
     labels = example["objects"]["label"]
     masks = [example["instance_mask"][..., 0] == 1 + i for i in range(len(labels))]
     return example["image"], masks, labels
 
 
-def _panoptic(example):
+def _panoptic(example: Mapping[str, Any]) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
     """COCO's panoptic PNGs: an object's number is R + 256 G + 65536 B."""
     code = example["panoptic_image"].astype("int64") @ (1, 256, 65536)
     objects = example["panoptic_objects"]

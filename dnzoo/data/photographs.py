@@ -8,7 +8,9 @@ import dataclasses
 import hashlib
 import os
 import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from PIL import Image
@@ -17,17 +19,30 @@ from dnzoo.data import targets, tfds_offline
 from dnzoo.data.arrays import cached
 from dnzoo.data.base import Data
 from dnzoo.data.scenes import SPLITS
+from dnzoo.data.targets import Target
 from dnzoo.imaging import reading
 
-BACKGROUNDS = Path("/usr/share/backgrounds")  # Debian's lomiri-wallpapers-16.04, mate-backgrounds
-DRAWN = re.compile("mate/(abstract|desktop)/|umang|analogpattern")  # of them what is no photograph
-TILE = 192  # of the large picture; 2, 3 and 4 divide it
-SHRINK = 2  # photographs of cameras are halved first: JPEG's and the sensor's noise goes
-FLAT = 45.0  # dB: tiles that bicubic enlargement restores better teach nothing
-KINDS = ("small", "large")
+# Debian's lomiri-wallpapers-16.04, mate-backgrounds
+BACKGROUNDS: Path = Path("/usr/share/backgrounds")
+# of them what is no photograph
+DRAWN: re.Pattern[str] = re.compile("mate/(abstract|desktop)/|umang|analogpattern")
+TILE: int = 192  # of the large picture; 2, 3 and 4 divide it
+SHRINK: int = 2  # photographs of cameras are halved first: JPEG's and the sensor's noise goes
+FLAT: float = 45.0  # dB: tiles that bicubic enlargement restores better teach nothing
+KINDS: tuple[str, ...] = ("small", "large")
 # The test: photographs of scikit-image and scikit-learn
-TEST = ("astronaut", "camera", "chelsea", "coffee", "coins", "rocket", "brick", "grass", "gravel")
-TEST_SKLEARN = ("china.jpg", "flower.jpg")
+TEST: tuple[str, ...] = (
+    "astronaut",
+    "camera",
+    "chelsea",
+    "coffee",
+    "coins",
+    "rocket",
+    "brick",
+    "grass",
+    "gravel",
+)
+TEST_SKLEARN: tuple[str, ...] = ("china.jpg", "flower.jpg")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +57,7 @@ class Photographs(Data):
 
     scale: int
     test: dict[str, np.ndarray]
-    targets = (targets.Image(), targets.Image())
+    targets: ClassVar[tuple[Target, ...]] = (targets.Image(), targets.Image())
 
 
 def load(data: str, data_dir: str | Path = "data", scale: int = 2, seed: int = 0) -> Photographs:
@@ -72,7 +87,7 @@ def load(data: str, data_dir: str | Path = "data", scale: int = 2, seed: int = 0
         paths, shrink = find(data), 1
         parts = _split(paths, seed, ("test", "validation", "train"))
 
-        def test():
+        def test() -> dict[str, np.ndarray]:
             return {path.name: read(path) for path in parts["test"]}
     else:
         raise FileNotFoundError(
@@ -92,7 +107,9 @@ def load(data: str, data_dir: str | Path = "data", scale: int = 2, seed: int = 0
 
 
 def find(
-    folder: str | os.PathLike | None = None, drawn: re.Pattern = DRAWN, argument: str = "data"
+    folder: str | os.PathLike[str] | None = None,
+    drawn: re.Pattern[str] = DRAWN,
+    argument: str = "data",
 ) -> list[Path]:
     """Paths of the photographs in a folder, sub-folders included; None: Debian's, less the drawn.
 
@@ -115,7 +132,7 @@ def find(
     return found
 
 
-def read(path: str | os.PathLike, shrink: int = 1) -> np.ndarray:
+def read(path: str | os.PathLike[str], shrink: int = 1) -> np.ndarray:
     """A photograph as (H, W, 3) uint8; `dnzoo.imaging.reading` says by which rules.
 
     Args:
@@ -128,19 +145,19 @@ def read(path: str | os.PathLike, shrink: int = 1) -> np.ndarray:
     return image if shrink == 1 else np.array(Image.fromarray(image).reduce(shrink))
 
 
-def resize(image, factor):
+def resize(image: np.ndarray, factor: float) -> np.ndarray:
     """Pillow's bicubic, which averages where it reduces: (H, W, 3) uint8 -> the same, `factor` times."""
     height, width = (round(size * factor) for size in image.shape[:2])
     return np.array(Image.fromarray(image).resize((width, height), Image.BICUBIC))
 
 
-def cut(image, scale):
+def cut(image: np.ndarray, scale: int) -> np.ndarray:
     """The image without the last rows and columns that `scale` does not divide."""
     height, width = (size - size % scale for size in image.shape[:2])
     return image[:height, :width]
 
 
-def tiles(image, scale):
+def tiles(image: np.ndarray, scale: int) -> tuple[np.ndarray, ...]:
     """Aligned tiles of the reduced picture and of the picture, less those without detail.
 
     Returns:
@@ -161,16 +178,16 @@ def tiles(image, scale):
     return tuple(np.array(p, "uint8").reshape(s) for p, s in zip((lows, highs), shapes))
 
 
-def _all_tiles(images, scale):
+def _all_tiles(images: Iterable[np.ndarray], scale: int) -> Iterator[tuple[np.ndarray, ...]]:
     """The tiles of each image that has some."""
     return (pair for pair in (tiles(image, scale) for image in images) if len(pair[0]))
 
 
-def _reader(shrink):
+def _reader(shrink: int) -> Callable[[Path], np.ndarray]:
     return lambda path: read(path, shrink)
 
 
-def test_photographs():
+def test_photographs() -> dict[str, np.ndarray]:
     """{name: (H, W, 3) uint8}: eleven photographs that come with scikit-image and scikit-learn.
 
     Raises:
@@ -192,11 +209,11 @@ def test_photographs():
 test_photographs.__test__ = False  # its name misleads pytest
 
 
-def _cut(photographs, scale):
+def _cut(photographs: Mapping[str, np.ndarray], scale: int) -> dict[str, np.ndarray]:
     return {name: cut(image, scale) for name, image in photographs.items()}
 
 
-def _split(paths, seed, splits):
+def _split(paths: Sequence[Path], seed: int, splits: Sequence[str]) -> dict[str, list[Path]]:
     """A tenth of the photographs, one at least, for each split but the last."""
     if len(paths) < len(SPLITS):
         raise ValueError(f"{len(paths)} photographs; training, validation and test need 3.")
@@ -207,11 +224,11 @@ def _split(paths, seed, splits):
     return {**parts, splits[-1]: order}
 
 
-def _div2k(data_dir, scale):
+def _div2k(data_dir: str | Path, scale: int) -> Photographs:
     """DIV2K (Agustsson and Timofte 2017): 800 photographs to train on, 100 that the field tests on."""
     builder = tfds_offline.reachable(f"div2k/bicubic_x{scale}", data_dir, "photographs")
 
-    def images(split):
+    def images(split: str) -> Iterator[np.ndarray]:
         return (example["hr"] for example in tfds_offline.examples(builder, split))
 
     splits = {"train": "train[:90%]", "validation": "train[90%:]"}

@@ -8,7 +8,9 @@ import dataclasses
 import gzip
 import hashlib
 import json
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -17,24 +19,27 @@ from dnzoo.data.arrays import cached
 from dnzoo.data.base import Data
 from dnzoo.data.photographs import find, read
 from dnzoo.data.scenes import SPLITS
-from dnzoo.data.targets import Image, Labels
+from dnzoo.data.targets import Image, Labels, Target
 from dnzoo.imaging import reading
 
-NAMES = ("mnist", "fashion_mnist", "cifar10", "celeb_a")
-KINDS = ("pictures", "labels")
-VALIDATION = 12  # one in so many of "train" validates: 5,000 of MNIST's 60,000
+NAMES: tuple[str, ...] = ("mnist", "fashion_mnist", "cifar10", "celeb_a")
+KINDS: tuple[str, ...] = ("pictures", "labels")
+VALIDATION: int = 12  # one in so many of "train" validates: 5,000 of MNIST's 60,000
 # raw files: MNIST's format, and CIFAR-10 as PNGs in which each row is a picture
-IDX = {"train": "train", "test": "t10k"}
-CIFAR_ROWS = {"train": [f"data_batch_{i}" for i in range(1, 6)], "test": ["test_batch"]}
-CIFAR_LABELS = {"train": "train_lables.json", "test": "test_lables.json"}
-FASHION = Path("/usr/share/datasets/fashion-mnist")  # Debian's dataset-fashion-mnist
+IDX: dict[str, str] = {"train": "train", "test": "t10k"}
+CIFAR_ROWS: dict[str, list[str]] = {
+    "train": [f"data_batch_{i}" for i in range(1, 6)],
+    "test": ["test_batch"],
+}
+CIFAR_LABELS: dict[str, str] = {"train": "train_lables.json", "test": "test_lables.json"}
+FASHION: Path = Path("/usr/share/datasets/fashion-mnist")  # Debian's dataset-fashion-mnist
 
 
 @dataclasses.dataclass(frozen=True)
 class Pictures(Data):
     """Small images and their labels, (n, H, W, C) and (n,); attributes as of `Data`."""
 
-    targets = (Image(), Labels())
+    targets: ClassVar[tuple[Target, ...]] = (Image(), Labels())
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -88,7 +93,9 @@ def load(
     return Pictures(name, detail, cached(f"{name}-{detail}", sources, data_dir, KINDS))
 
 
-def _prepared(parts, split, size, seed):
+def _prepared(
+    parts: Callable[[str], tuple[Any, Any]], split: str, size: int | None, seed: int
+) -> Iterator[tuple[np.ndarray, ...]]:
     """Arrays of one split, chunk by chunk; `parts` gives "train" and, mostly, "test"."""
     pictures, labels = parts("train" if split == "validation" else split)
     if split != "test":
@@ -103,7 +110,7 @@ def _prepared(parts, split, size, seed):
         yield chunk, np.asarray([labels[row] for row in chosen], "uint8")
 
 
-def _resized(picture, size):
+def _resized(picture: np.ndarray | Callable[[], np.ndarray], size: int | None) -> np.ndarray:
     from PIL import Image
 
     if callable(picture):
@@ -121,7 +128,7 @@ def _resized(picture, size):
     return np.array(square.resize((size, size), Image.BICUBIC)).reshape(size, size, channels)
 
 
-def _folder(folder, size):
+def _folder(folder: Path, size: int | None) -> Callable[[str], tuple[Any, Any]]:
     """Function: split -> (pictures, labels) of raw files, or of a folder of pictures."""
     if any(folder.glob("*-images-idx3-ubyte*")):
         return lambda split: _idx(folder, IDX[split])
@@ -135,7 +142,7 @@ def _folder(folder, size):
     names = sorted({path.parent for path in paths})
     held = np.arange(len(paths)) % 10 == 9  # each class's every tenth picture tests
 
-    def parts(split):
+    def parts(split: str) -> tuple[Sequence[Callable[[], np.ndarray]], list[int]]:
         chosen = [path for path, out in zip(paths, held) if out == (split == "test")]
         chosen = chosen or paths[-1:]
         return [_reader(path) for path in chosen], [names.index(p.parent) for p in chosen]
@@ -143,14 +150,14 @@ def _folder(folder, size):
     return parts
 
 
-def _reader(path):
+def _reader(path: Path) -> Callable[[], np.ndarray]:
     return lambda: read(path)
 
 
-def _idx(folder, part):
+def _idx(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
     """MNIST's format: two integers that say what follows, sizes, then bytes."""
 
-    def array(kind, header):
+    def array(kind: str, header: int) -> np.ndarray:
         for ending in ("", ".gz"):
             path = folder / f"{part}-{kind}-ubyte{ending}"
             if path.is_file():
@@ -165,7 +172,7 @@ def _idx(folder, part):
     return array("images-idx3", 16)[..., None], array("labels-idx1", 8)
 
 
-def _cifar(folder, split):
+def _cifar(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     """CIFAR-10 as PNGs of 1024 columns, a row an image, and JSON lists of labels."""
     names = CIFAR_ROWS[split]
     rows = [reading.read(folder / f"{name}.png").reshape(-1, 32, 32, 3) for name in names]
@@ -173,7 +180,7 @@ def _cifar(folder, split):
     return np.concatenate(rows), np.array(labels, "uint8")
 
 
-def _fetched(name, data_dir, size):
+def _fetched(name: str, data_dir: str | Path, size: int | None) -> Pictures:
     """From TFDS, one picture after the other; without a validation split, a part of "train" is it."""
     builder = tfds_offline.reachable(name, data_dir, "its raw files or pictures")
     splits = {split: split for split in SPLITS}
@@ -181,7 +188,7 @@ def _fetched(name, data_dir, size):
         held = builder.info.splits["train"].num_examples // VALIDATION
         splits |= {"train": f"train[{held}:]", "validation": f"train[:{held}]"}
 
-    def rows(split):
+    def rows(split: str) -> Iterator[tuple[np.ndarray, ...]]:
         for example in tfds_offline.examples(builder, split):
             label = np.array([example.get("label", 0)], "uint8")
             yield _resized(example["image"], size)[None], label

@@ -4,13 +4,21 @@ A scene is a function of (seed, split, index, size) alone; the splits share neit
 backgrounds. Pure numpy and Pillow: no TensorFlow.
 """
 
+from collections.abc import Sequence
+from typing import Any, Literal
+
 import numpy as np
 
-SPLITS = ("train", "validation", "test")
-NOISE = 4.0  # standard deviation of the sensor's noise, of 255
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+NOISE: float = 4.0  # standard deviation of the sensor's noise, of 255
 
 
-def assemble(canvas, objects, rng):
+def assemble(
+    canvas: np.ndarray,
+    objects: Sequence[tuple[np.ndarray, np.ndarray, tuple[int, ...], int]],
+    rng: np.random.Generator,
+) -> dict[str, Any]:
     """Paste objects on a canvas, the last one in front.
 
     Args:

@@ -7,15 +7,16 @@ data set may be larger than memory.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dnzoo.data import folder, tfds_offline
 from dnzoo.data.base import Data, fitted
 from dnzoo.data.scenes import SPLITS
-from dnzoo.data.targets import ClassMask, Image
+from dnzoo.data.targets import ClassMask, Image, Target
 from dnzoo.imaging.drawing import palette
 from dnzoo.metrics.labels import IGNORE
 
@@ -30,7 +31,7 @@ class SegmentationData(Data):
     """
 
     class_names: tuple[str, ...]
-    targets = (Image(), ClassMask())
+    targets: ClassVar[tuple[Target, ...]] = (Image(), ClassMask())
 
     @property
     def palette(self) -> list[tuple[int, int, int]]:
@@ -89,7 +90,15 @@ def load(
     )
 
 
-def fashion_scenes(data_dir, size=128, train=2000, validation=300, test=500, seed=0, without=()):
+def fashion_scenes(
+    data_dir: str | Path,
+    size: int = 128,
+    train: int = 2000,
+    validation: int = 300,
+    test: int = 500,
+    seed: int = 0,
+    without: Sequence[str] = (),
+) -> SegmentationData:
     """Garment scenes (`dnzoo.data.garments`), made through their TFDS builder."""
     from dnzoo.data import builders
 
@@ -107,15 +116,15 @@ def fashion_scenes(data_dir, size=128, train=2000, validation=300, test=500, see
 
 
 def cutout_scenes(
-    data_dir,
-    size=128,
-    train=2000,
-    validation=300,
-    test=500,
-    seed=0,
-    without=(),
-    folders=(None, None),
-):
+    data_dir: str | Path,
+    size: int = 128,
+    train: int = 2000,
+    validation: int = 300,
+    test: int = 500,
+    seed: int = 0,
+    without: Sequence[str] = (),
+    folders: tuple[str | Path | None, str | Path | None] = (None, None),
+) -> SegmentationData:
     """Scenes of cut-out photographs (`dnzoo.data.cutouts`), made through their TFDS builder."""
     from dnzoo.data import builders
 
@@ -134,16 +143,18 @@ def cutout_scenes(
     return _composed(builder, data_dir, size, name="cutouts")
 
 
-def _composed(builder, data_dir, size, name=None):
+def _composed(
+    builder: Any, data_dir: str | Path, size: int, name: str | None = None
+) -> SegmentationData:
     splits = {split: (builder, split, lambda mask: mask) for split in SPLITS}
     return _from_tfds(name or builder.name, builder.builder_config.name, splits, data_dir, size)
 
 
-def _oxford_iiit_pet(data_dir, size):
+def _oxford_iiit_pet(data_dir: str | Path, size: int) -> SegmentationData:
     """Oxford-IIIT Pet (Parkhi et al. 2012): background, pet, outline. A tenth of "train" validates."""
     builder = tfds_offline.reachable("oxford_iiit_pet", data_dir, "images/ and masks/")
 
-    def classes(mask):  # TFDS: 1 pet, 2 background, 3 outline
+    def classes(mask: np.ndarray) -> np.ndarray:  # TFDS: 1 pet, 2 background, 3 outline
         return np.array([IGNORE, 1, 0, 2], "uint8")[mask]
 
     splits = {"train": "train[:90%]", "validation": "train[90%:]", "test": "test"}
@@ -152,10 +163,19 @@ def _oxford_iiit_pet(data_dir, size):
     return _from_tfds("oxford_iiit_pet", f"{size}px", splits, data_dir, size, names)
 
 
-def _from_tfds(name, detail, splits, data_dir, size, class_names=None):
+def _from_tfds(
+    name: str,
+    detail: str,
+    splits: Mapping[str, tuple[Any, str, Callable[[np.ndarray], np.ndarray]]],
+    data_dir: str | Path,
+    size: int,
+    class_names: Sequence[str] | None = None,
+) -> SegmentationData:
     import tensorflow_datasets as tfds
 
-    def read(builder, split, classes):
+    def read(
+        builder: Any, split: str, classes: Callable[[np.ndarray], np.ndarray]
+    ) -> Iterator[tuple[np.ndarray, ...]]:
         for example in tfds.as_numpy(builder.as_dataset(split=split)):
             yield example["image"], classes(example["segmentation_mask"][..., 0])
 

@@ -21,7 +21,9 @@ class Target:
         lit: whether changes of brightness and tint are for it too.
     """
 
-    dtype, fill, lit = "float32", 0, False
+    dtype: str = "float32"
+    fill: int = 0
+    lit: bool = False
 
     def seen(self, array: np.ndarray, view: View) -> np.ndarray:
         """The array of what the view shows."""
@@ -55,7 +57,8 @@ class Target:
 class Image(Target):
     """Pixels from 0 to 255, (H, W, C): a view interpolates bilinearly, resizing bicubically."""
 
-    dtype, lit = "uint8", True
+    dtype: str = "uint8"
+    lit: bool = True
 
     def sampled(self, array: np.ndarray, view: View) -> np.ndarray:
         """Bilinear, one axis after the other; float32."""
@@ -82,13 +85,14 @@ class Image(Target):
 class ClassMask(Target):
     """A class number a pixel, (H, W); 255 where none counts, as beside a padded image."""
 
-    dtype, fill = "uint8", IGNORE
+    dtype: str = "uint8"
+    fill: int = IGNORE
 
 
 class InstanceMask(Target):
     """An object's number a pixel, (H, W): 0 where there is none."""
 
-    dtype = "uint8"
+    dtype: str = "uint8"
 
 
 class Depth(Target):
@@ -98,6 +102,7 @@ class Depth(Target):
     """
 
     def values(self, array: np.ndarray, view: View) -> np.ndarray:
+        """Distances from where the view is seen."""
         return (array / view.zoom).astype(array.dtype) if view.nearer else array
 
 
@@ -105,6 +110,7 @@ class Flow(Target):
     """Where each pixel goes, (H, W, 2): (x, y) in pixels, x to the right, y down."""
 
     def values(self, array: np.ndarray, view: View) -> np.ndarray:
+        """Arrows as they lie in the view."""
         return (array @ view.matrix().T).astype(array.dtype)
 
 
@@ -116,6 +122,7 @@ class Normals(Target):
     """
 
     def values(self, array: np.ndarray, view: View) -> np.ndarray:
+        """Unit normals as they lie in the view."""
         flat = array[..., :2] @ view.matrix(scaled=False).T
         deep = array[..., 2:] * (view.zoom if view.nearer else 1)
         found = np.concatenate([flat, deep], axis=-1)
@@ -127,6 +134,7 @@ class Boxes(Target):
     """Boxes (k, 4): left, top, right, bottom, edges in pixels; cut off where the view ends."""
 
     def seen(self, array: np.ndarray, view: View) -> np.ndarray:
+        """The boxes in the view, cut off at its edges."""
         x, y = view.columns.edges(array[:, 0::2]), view.rows.edges(array[:, 1::2])
         width, height = view.columns.count, view.rows.count
         for _ in range(view.turns):
@@ -138,7 +146,8 @@ class Boxes(Target):
 class Labels(Target):
     """Class numbers of the whole image, or of its objects, (k,): no view changes them."""
 
-    dtype = "uint8"
+    dtype: str = "uint8"
 
     def seen(self, array: np.ndarray, view: View) -> np.ndarray:
+        """The class numbers as they are."""
         return array

@@ -5,15 +5,16 @@ import io
 import os
 import sys
 import threading
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dnzoo import storage
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
 
-OFFLINE_SECONDS = 8
+OFFLINE_SECONDS: int = 8
 
 
 def reachable(name: str, data_dir: str | Path, instead: str) -> "tfds.core.DatasetBuilder":
@@ -41,12 +42,12 @@ def reachable(name: str, data_dir: str | Path, instead: str) -> "tfds.core.Datas
     return builder
 
 
-def _answers(url):
+def _answers(url: str) -> bool:
     import requests
 
-    answers = []
+    answers: list[bool] = []
 
-    def ask():
+    def ask() -> None:
         try:
             requests.head(url, timeout=OFFLINE_SECONDS, allow_redirects=True)
             answers.append(True)
@@ -60,7 +61,7 @@ def _answers(url):
     return bool(answers)
 
 
-def prepare(builder, data_dir):
+def prepare(builder: Any, data_dir: str | Path) -> None:
     """Let TFDS prepare a data set where it is not; it appears whole or not at all."""
     import tensorflow_datasets as tfds
     from rich import get_console
@@ -83,7 +84,7 @@ def prepare(builder, data_dir):
         builder.info.read_from_directory(str(place))
 
 
-def examples(builder, split):
+def examples(builder: Any, split: str) -> Iterable[dict[str, Any]]:
     """The examples of a split in order, as dicts of arrays."""
     import tensorflow_datasets as tfds
 

@@ -1,7 +1,8 @@
 """Images for a person: grids and sheets of small ones, masks in colour, boxes."""
 
 import colorsys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ def palette(count: int) -> list[tuple[int, int, int]]:
 
     Each is (red, green, blue), 0 to 255.
     """
-    colours = [(0, 0, 0)]
+    colours: list[tuple[int, int, int]] = [(0, 0, 0)]
     for i in range(count - 1):
         lightness, saturation = (0.45, 0.9) if i % 2 else (0.68, 0.85)
         rgb = colorsys.hls_to_rgb(i / max(count - 1, 1), lightness, saturation)
@@ -19,7 +20,9 @@ def palette(count: int) -> list[tuple[int, int, int]]:
     return colours[:count]
 
 
-def grid(tiles: Sequence[np.ndarray], columns: int, edge: int = 2, background: int = 255):
+def grid(
+    tiles: Sequence[np.ndarray] | np.ndarray, columns: int, edge: int = 2, background: int = 255
+) -> Any:
     """Images of one size, (H, W, 3) uint8, row by row, as a Pillow image.
 
     Args:
@@ -35,7 +38,7 @@ def grid(tiles: Sequence[np.ndarray], columns: int, edge: int = 2, background: i
     return Image.fromarray(np.concatenate(rows))
 
 
-def sheet(pictures: np.ndarray, columns: int = 16, enlarge: int | None = None):
+def sheet(pictures: np.ndarray, columns: int = 16, enlarge: int | None = None) -> Any:
     """Images from 0 to 255, (N, H, W, 1 or 3), row by row with a thin edge, as a Pillow image.
 
     Args:
@@ -48,7 +51,7 @@ def sheet(pictures: np.ndarray, columns: int = 16, enlarge: int | None = None):
     return grid(pictures.repeat(factor, 1).repeat(factor, 2), columns, edge=1, background=0)
 
 
-def paletted(mask, palette):
+def paletted(mask: np.ndarray, palette: np.ndarray) -> Any:
     """Class numbers, (H, W) uint8, as a Pillow palette image."""
     from PIL import Image
 
@@ -57,7 +60,7 @@ def paletted(mask, palette):
     return picture
 
 
-def overlay(image, mask, palette):
+def overlay(image: np.ndarray, mask: np.ndarray, palette: Any) -> Any:
     """The image with every class but 0 tinted in its colour."""
     from PIL import Image
 
@@ -67,7 +70,7 @@ def overlay(image, mask, palette):
     return Image.fromarray(tint(rgb, masks, [palette[number] for number in present]))
 
 
-def tint(image, masks, colours):
+def tint(image: np.ndarray, masks: Iterable[np.ndarray], colours: Iterable[Any]) -> np.ndarray:
     """An image, (H, W, 3) from 0 to 255, with each mask, (H, W), in a colour: uint8."""
     tinted = np.array(image, "float32")
     for mask, colour in zip(masks, colours):
@@ -75,7 +78,7 @@ def tint(image, masks, colours):
     return tinted.round().astype("uint8")
 
 
-def outline(image, boxes):
+def outline(image: np.ndarray, boxes: Any) -> np.ndarray:
     """A uint8 image with boxes, (left, top, right, bottom) in pixels, drawn in white."""
     from PIL import Image, ImageDraw
 

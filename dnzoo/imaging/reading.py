@@ -15,14 +15,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-TYPES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-LARGE = 2**26  # pixels, above which a TIFF stays on disk
-LOSSY = ("JPEG", "MPO", "WEBP")  # formats that change class numbers
-STRETCHED = {"L;2": 85, "L;4": 17}  # what Pillow multiplies grey samples of 2 and 4 bits by
-ORIENTATION, SAMPLES = 274, 277  # tags of EXIF and TIFF
+TYPES: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+LARGE: int = 2**26  # pixels, above which a TIFF stays on disk
+LOSSY: tuple[str, ...] = ("JPEG", "MPO", "WEBP")  # formats that change class numbers
+# what Pillow multiplies grey samples of 2 and 4 bits by
+STRETCHED: dict[str, int] = {"L;2": 85, "L;4": 17}
+# tags of EXIF and TIFF
+ORIENTATION: int = 274
+SAMPLES: int = 277
 
 
-def find(source: str | os.PathLike) -> list[Path]:
+def find(source: str | os.PathLike[str]) -> list[Path]:
     """The image files that a path names, one or a folder of them.
 
     Raises:
@@ -38,7 +41,7 @@ def find(source: str | os.PathLike) -> list[Path]:
     return found
 
 
-def listed(folder: str | os.PathLike, recursive: bool = False) -> list[Path]:
+def listed(folder: str | os.PathLike[str], recursive: bool = False) -> list[Path]:
     """The image files in a folder, sorted; `recursive`: in its sub-folders too.
 
     Raises:
@@ -57,7 +60,9 @@ def listed(folder: str | os.PathLike, recursive: bool = False) -> list[Path]:
     return found
 
 
-def read(path: str | os.PathLike, channels: int = 3, at_least: int | None = None) -> np.ndarray:
+def read(
+    path: str | os.PathLike[str], channels: int = 3, at_least: int | None = None
+) -> np.ndarray:
     """An image as (H, W, channels) uint8, 1 or 3 channels, upright, transparency laid on white.
 
     A TIFF of more than `LARGE` pixels is a `numpy.memmap`: of the file itself, or of a temporary one if
@@ -76,7 +81,7 @@ def read(path: str | os.PathLike, channels: int = 3, at_least: int | None = None
     return _read(Path(path), channels, at_least)[0]
 
 
-def read_rgba(path: str | os.PathLike) -> np.ndarray:
+def read_rgba(path: str | os.PathLike[str]) -> np.ndarray:
     """An image with its transparency, (H, W, 4) uint8, upright; 255 is opaque. Raises as `read`."""
     decoded = _decode(Path(path))
     if decoded is None:
@@ -85,7 +90,7 @@ def read_rgba(path: str | os.PathLike) -> np.ndarray:
 
 
 def read_pair(
-    path: str | os.PathLike, mask_path: str | os.PathLike
+    path: str | os.PathLike[str], mask_path: str | os.PathLike[str]
 ) -> tuple[np.ndarray, np.ndarray]:
     """An image, (H, W, 3) uint8, and its mask, (H, W) uint8, the class number of each pixel.
 
@@ -225,7 +230,7 @@ def _mapped(path: Path, channels: int) -> tuple[np.ndarray, int]:
 
 
 def create(
-    path: str | os.PathLike, shape: tuple[int, ...], palette: np.ndarray | None = None
+    path: str | os.PathLike[str], shape: tuple[int, ...], palette: np.ndarray | None = None
 ) -> np.ndarray:
     """A new uint8 TIFF on disk, as an array to write to: (H, W) with a palette, or (H, W, 3).
 
@@ -233,7 +238,7 @@ def create(
         ImportError: without the package that writes it; the message names the extra.
     """
     tifffile = _tifffile(path)
-    colours = {"photometric": "rgb"}
+    colours: dict[str, Any] = {"photometric": "rgb"}
     if palette is not None:
         table = np.zeros((256, 3), "uint16")
         table[: len(palette)] = np.asarray(palette, "uint16") * 257
@@ -242,7 +247,7 @@ def create(
     return tifffile.memmap(path, shape=shape, dtype="uint8", bigtiff=size > 2**31, **colours)
 
 
-def _tifffile(path: str | os.PathLike) -> Any:
+def _tifffile(path: str | os.PathLike[str]) -> Any:
     try:
         import tifffile
     except ImportError as error:

@@ -1,6 +1,7 @@
 """Losses of generative models: what a discriminator says, and how far a latent is from normal."""
 
-from typing import Literal, get_args
+from collections.abc import Callable
+from typing import Any, Literal, get_args
 
 import keras
 from keras import ops
@@ -10,7 +11,7 @@ from dnzoo.layers.geometry import one_of
 Adversarial = Literal["bce", "hinge", "wgan-gp"]
 
 
-def kl_divergence(mean, log_variance):
+def kl_divergence(mean: Any, log_variance: Any) -> Any:
     """KL of N(mean, exp(log_variance)) from N(0, 1), (N, d) -> (N, d), in nats.
 
     Source: Kingma and Welling 2013, arXiv:1312.6114, appendix B.
@@ -23,7 +24,9 @@ def kl_divergence(mean, log_variance):
     return 0.5 * (mean**2 + ops.exp(log_variance) - 1.0 - log_variance)
 
 
-def discriminator_loss(kind, real, fake, label_smoothing=0.0):
+def discriminator_loss(
+    kind: Adversarial, real: Any, fake: Any, label_smoothing: float = 0.0
+) -> Any:
     """What the discriminator minimises, from its logits for real and for generated images.
 
     Args:
@@ -52,7 +55,7 @@ def discriminator_loss(kind, real, fake, label_smoothing=0.0):
     return ops.mean(fake) - ops.mean(real)
 
 
-def generator_loss(kind, fake):
+def generator_loss(kind: Adversarial, fake: Any) -> Any:
     """What the generator minimises; arguments as for `discriminator_loss`.
 
     "bce" is the non-saturating one, -log D.
@@ -66,7 +69,7 @@ def generator_loss(kind, fake):
     return ops.mean(ops.softplus(-fake)) if kind == "bce" else -ops.mean(fake)
 
 
-def gradient_penalty(gradient):
+def gradient_penalty(gradient: Any) -> Any:
     """`mean((|gradient| - 1)^2)`, the norm over each image (Gulrajani et al. 2017, arXiv:1704.00028).
 
     Args:
@@ -90,7 +93,7 @@ def check_adversarial(kind: Adversarial, label_smoothing: float = 0.0) -> None:
         )
 
 
-def input_gradient(function, x):
+def input_gradient(function: Callable[[Any], Any], x: Any) -> Any:
     """The gradient of `sum(function(x))` with respect to `x`, to be learned through.
 
     Keras has no public gradient: one branch a backend. On JAX the function must not change

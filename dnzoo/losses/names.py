@@ -1,11 +1,12 @@
 """Losses by name, and sums of them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
-from dnzoo.losses.segmentation import CrossEntropy, Dice, Focal, Lovasz, Tversky
+from dnzoo.losses.segmentation import CrossEntropy, Dice, Focal, Lovasz, SegmentationLoss, Tversky
 
 
 @keras.saving.register_keras_serializable("dnzoo")
@@ -22,34 +23,40 @@ class Sum(keras.losses.Loss):
         0.859...
     """
 
-    def __init__(self, losses, weights=None, reduction="sum_over_batch_size", name="sum"):
+    def __init__(
+        self,
+        losses: Sequence[keras.losses.Loss | str],
+        weights: Sequence[float] | None = None,
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "sum",
+    ) -> None:
         super().__init__(name=name, reduction=reduction)
-        self.losses = [keras.losses.get(loss) for loss in losses]
-        self.weights = [1.0] * len(self.losses) if weights is None else list(weights)
+        self.losses: list[Any] = [keras.losses.get(loss) for loss in losses]
+        self.weights: list[float] = [1.0] * len(self.losses) if weights is None else list(weights)
         if len(self.weights) != len(self.losses):
             raise ValueError(
                 f"Sum: as many weights as losses; got {len(self.weights)} and {len(self.losses)}."
             )
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         return sum(
             weight * _each_image(getattr(loss, "call", loss)(y_true, y_pred))
             for weight, loss in zip(self.weights, self.losses)
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         losses = [keras.losses.serialize(loss) for loss in self.losses]
         config = {"losses": losses, "weights": self.weights}
         return {"name": self.name, "reduction": self.reduction, **config}
 
 
-def _each_image(values):
+def _each_image(values: Any) -> Any:
     """(N,): Keras's own losses give a number a pixel."""
     axes = tuple(range(1, len(values.shape)))
     return ops.mean(values, axis=axes) if axes else values
 
 
-NAMES = {
+NAMES: dict[str, type[SegmentationLoss]] = {
     "cross_entropy": CrossEntropy,
     "focal": Focal,
     "dice": Dice,
@@ -58,7 +65,9 @@ NAMES = {
 }
 
 
-def get(names: str, class_weights: Sequence[float] | None = None, **kwargs) -> keras.losses.Loss:
+def get(
+    names: str, class_weights: Sequence[float] | None = None, **kwargs: Any
+) -> keras.losses.Loss:
     """The loss for names joined by "+": `get("cross_entropy+dice")`.
 
     Args:

@@ -4,13 +4,16 @@ Shapes: `y_true` and `y_pred` (N, H, W, C). Each loss is one number an image, so
 does not depend on how the batch is spread over devices. L1 and MSE are Keras's: "mae" and "mse".
 """
 
+from collections.abc import Sequence
+from typing import Any, Self
+
 import keras
 from keras import ops
 
 from dnzoo.metrics import similarity
 
 
-def _pair(y_true, y_pred):
+def _pair(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     return ops.cast(y_true, "float32"), ops.cast(y_pred, "float32")
 
 
@@ -28,15 +31,20 @@ class Charbonnier(keras.losses.Loss):
         1.0...
     """
 
-    def __init__(self, epsilon=1e-3, reduction="sum_over_batch_size", name="charbonnier"):
+    def __init__(
+        self,
+        epsilon: float = 1e-3,
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "charbonnier",
+    ) -> None:
         super().__init__(name=name, reduction=reduction)
-        self.epsilon = epsilon
+        self.epsilon: float = epsilon
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         y_true, y_pred = _pair(y_true, y_pred)
         return ops.mean(ops.sqrt((y_true - y_pred) ** 2 + self.epsilon**2), axis=(1, 2, 3))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "reduction": self.reduction, "epsilon": self.epsilon}
 
 
@@ -57,17 +65,21 @@ class StructuralSimilarity(keras.losses.Loss):
     """
 
     def __init__(
-        self, max_value=255.0, multi_scale=False, reduction="sum_over_batch_size", name="ssim"
-    ):
+        self,
+        max_value: float = 255.0,
+        multi_scale: bool = False,
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "ssim",
+    ) -> None:
         super().__init__(name=name, reduction=reduction)
-        self.max_value = max_value
-        self.multi_scale = multi_scale
+        self.max_value: float = max_value
+        self.multi_scale: bool = multi_scale
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         measure = similarity.ms_ssim if self.multi_scale else similarity.ssim
         return 1.0 - measure(y_true, y_pred, self.max_value)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = {"max_value": self.max_value, "multi_scale": self.multi_scale}
         return {"name": self.name, "reduction": self.reduction, **config}
 
@@ -84,16 +96,18 @@ class TotalVariation(keras.losses.Loss):
         1.0
     """
 
-    def __init__(self, reduction="sum_over_batch_size", name="total_variation"):
+    def __init__(
+        self, reduction: str | None = "sum_over_batch_size", name: str = "total_variation"
+    ) -> None:
         super().__init__(name=name, reduction=reduction)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         y_pred = ops.cast(y_pred, "float32")
         down = ops.abs(y_pred[:, 1:] - y_pred[:, :-1])
         across = ops.abs(y_pred[:, :, 1:] - y_pred[:, :, :-1])
         return ops.mean(down, axis=(1, 2, 3)) + ops.mean(across, axis=(1, 2, 3))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "reduction": self.reduction}
 
 
@@ -120,17 +134,25 @@ class Perceptual(keras.losses.Loss):
         0.0
     """
 
-    def __init__(self, encoder, weights=None, reduction="sum_over_batch_size", name="perceptual"):
+    def __init__(
+        self,
+        encoder: keras.Model,
+        weights: Sequence[float] | None = None,
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "perceptual",
+    ) -> None:
         super().__init__(name=name, reduction=reduction)
-        self.encoder = encoder
-        self.weights = [1.0] * len(encoder.outputs) if weights is None else list(weights)
+        self.encoder: keras.Model = encoder
+        self.weights: list[float] = (
+            [1.0] * len(encoder.outputs) if weights is None else list(weights)
+        )
         if len(self.weights) != len(encoder.outputs):
             raise ValueError(
                 f"Perceptual: as many weights as feature maps; got {len(self.weights)} and "
                 f"{len(encoder.outputs)}."
             )
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         pairs = [
             keras.tree.flatten(self.encoder(images, training=False))
             for images in _pair(y_true, y_pred)
@@ -143,7 +165,7 @@ class Perceptual(keras.losses.Loss):
             total = total + weight * error / (ops.mean(truth**2, axis=axes) + 1e-8)
         return total
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         encoder = keras.saving.serialize_keras_object(self.encoder)  # without its weights
         return {
             "encoder": encoder,
@@ -153,6 +175,6 @@ class Perceptual(keras.losses.Loss):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         encoder = keras.saving.deserialize_keras_object(config["encoder"])
         return cls(**{**config, "encoder": encoder})

@@ -7,6 +7,7 @@ no class mean. Each loss is one number per image, so that a batch's mean does no
 batch is spread over devices; an image without a valid pixel is 0.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -30,12 +31,13 @@ class SegmentationLoss(keras.losses.Loss):
         from_logits: bool = True,
         reduction: str | None = "sum_over_batch_size",
         **kwargs: Any,
-    ):
+    ) -> None:
         super().__init__(reduction=reduction, **{"name": type(self).__name__.lower(), **kwargs})
-        self.ignore_index = ignore_index
-        self.from_logits = from_logits
+        self.ignore_index: int | None = ignore_index
+        self.from_logits: bool = from_logits
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The loss of each image, (N,)."""
         owner, (*shape, channels) = type(self).__name__, y_pred.shape
         count = ops.shape(y_pred)[0]
         labels = ops.reshape(squeeze(owner, y_true, tuple(shape)), (count, -1))
@@ -44,29 +46,30 @@ class SegmentationLoss(keras.losses.Loss):
         logits = outputs.logits(owner, scores, self.from_logits)
         return self.image_loss(labels, logits, ops.cast(valid, "float32"))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
+        """What Keras saves of it."""
         config = {"ignore_index": self.ignore_index, "from_logits": self.from_logits}
         return {"name": self.name, "reduction": self.reduction, **config}
 
 
-def _one_hot(labels, logits):
+def _one_hot(labels: Any, logits: Any) -> Any:
     if logits.shape[-1] == 1:
         return ops.cast(labels == 1, "float32")[..., None]
     return ops.one_hot(labels, logits.shape[-1], dtype="float32")
 
 
-def _probabilities(logits):
+def _probabilities(logits: Any) -> Any:
     return ops.sigmoid(logits) if logits.shape[-1] == 1 else ops.softmax(logits, axis=-1)
 
 
-def _cross_entropy(labels, logits):
+def _cross_entropy(labels: Any, logits: Any) -> Any:
     if logits.shape[-1] == 1:
         target = ops.cast(labels == 1, "float32")
         return ops.binary_crossentropy(target, logits[..., 0], from_logits=True)
     return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
 
 
-def _present_mean(values, target):
+def _present_mean(values: Any, target: Any) -> Any:
     """The mean of (N, C) over the classes that occur in (N, P, C) `target`, image by image."""
     present = ops.cast(ops.sum(target, axis=1) > 0, "float32")
     return ops.sum(values * present, axis=1) / ops.maximum(ops.sum(present, axis=1), 1.0)
@@ -87,12 +90,16 @@ class Focal(SegmentationLoss):
         0.173...
     """
 
-    def __init__(self, gamma=2.0, class_weights=None, **kwargs):
+    def __init__(
+        self, gamma: float = 2.0, class_weights: Sequence[float] | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.gamma = gamma
-        self.class_weights = None if class_weights is None else [float(w) for w in class_weights]
+        self.gamma: float = gamma
+        self.class_weights: list[float] | None = (
+            None if class_weights is None else [float(w) for w in class_weights]
+        )
 
-    def image_loss(self, labels, logits, valid):
+    def image_loss(self, labels: Any, logits: Any, valid: Any) -> Any:
         loss = _cross_entropy(labels, logits)
         if self.gamma:
             loss = loss * (1.0 - ops.exp(-loss)) ** self.gamma
@@ -106,7 +113,7 @@ class Focal(SegmentationLoss):
             valid = valid * ops.take(ops.convert_to_tensor(self.class_weights, "float32"), labels)
         return ops.sum(loss * valid, axis=1) / ops.maximum(ops.sum(valid, axis=1), EPSILON)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = {"gamma": self.gamma, "class_weights": self.class_weights}
         return {**super().get_config(), **config}
 
@@ -125,10 +132,10 @@ class CrossEntropy(Focal):
         1.386...
     """
 
-    def __init__(self, class_weights=None, **kwargs):
+    def __init__(self, class_weights: Sequence[float] | None = None, **kwargs: Any) -> None:
         super().__init__(gamma=0.0, class_weights=class_weights, **kwargs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         del config["gamma"]
         return config
@@ -150,12 +157,12 @@ class Tversky(SegmentationLoss):
         0.0...
     """
 
-    def __init__(self, alpha=0.3, beta=0.7, **kwargs):
+    def __init__(self, alpha: float = 0.3, beta: float = 0.7, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.alpha = alpha
-        self.beta = beta
+        self.alpha: float = alpha
+        self.beta: float = beta
 
-    def image_loss(self, labels, logits, valid):
+    def image_loss(self, labels: Any, logits: Any, valid: Any) -> Any:
         target = _one_hot(labels, logits) * valid[..., None]
         p = _probabilities(logits) * valid[..., None]
         hit = ops.sum(p * target, axis=1)
@@ -163,7 +170,7 @@ class Tversky(SegmentationLoss):
         score = hit / ops.maximum(hit + self.alpha * wrong + self.beta * missed, EPSILON)
         return _present_mean(1.0 - score, target)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "alpha": self.alpha, "beta": self.beta}
 
 
@@ -181,10 +188,10 @@ class Dice(Tversky):
         0.333...
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(alpha=0.5, beta=0.5, **kwargs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         del config["alpha"], config["beta"]
         return config
@@ -204,7 +211,7 @@ class Lovasz(SegmentationLoss):
         1.0
     """
 
-    def image_loss(self, labels, logits, valid):
+    def image_loss(self, labels: Any, logits: Any, valid: Any) -> Any:
         target = _one_hot(labels, logits) * valid[..., None]
         if logits.shape[-1] == 1:
             errors = ops.relu(1.0 - logits * (2.0 * target - 1.0))
@@ -237,7 +244,9 @@ class MaskLoss(keras.losses.Loss):
         0.693...
     """
 
-    def __init__(self, reduction="sum_over_batch_size", name="mask_loss"):
+    def __init__(
+        self, reduction: str | None = "sum_over_batch_size", name: str = "mask_loss"
+    ) -> None:
         super().__init__(name=name, reduction=reduction)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
@@ -252,5 +261,5 @@ class MaskLoss(keras.losses.Loss):
         axes = (1, 2, 3)
         return ops.sum(loss, axis=axes) / ops.maximum(ops.sum(valid, axis=axes), EPSILON)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "reduction": self.reduction}

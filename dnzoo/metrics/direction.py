@@ -3,14 +3,15 @@
 import keras
 
 # of Keras's metrics, with their subclasses, those that are better when more
-MORE = (
+MORE: list[str] = (
     "Accuracy AUC BinaryAccuracy CategoricalAccuracy ConcordanceCorrelation CosineSimilarity FBetaScore IoU "
     "PearsonCorrelation Precision PrecisionAtRecall R2Score Recall RecallAtPrecision "
     "SensitivityAtSpecificity SparseCategoricalAccuracy SparseTopKCategoricalAccuracy "
     "SpecificityAtSensitivity TopKCategoricalAccuracy TrueNegatives TruePositives"
 ).split()
-LESS = ("FalseNegatives", "FalsePositives", "Mean")  # a mean is of a loss or an error
-UNKNOWN = ("MeanMetricWrapper",)  # of a function of the user's
+# a mean is of a loss or an error
+LESS: tuple[str, ...] = ("FalseNegatives", "FalsePositives", "Mean")
+UNKNOWN: tuple[str, ...] = ("MeanMetricWrapper",)  # of a function of the user's
 
 
 def higher_is_better(metric: object) -> bool:

@@ -3,15 +3,20 @@
 Sums are float64, in numpy: a difference of large, nearly equal numbers is taken at the end.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
 
 from dnzoo.layers import Preprocessing, Resize2D
 
-INCEPTION_SIZE = 299
+INCEPTION_SIZE: int = 299
 
 
-def frechet_distance(mean_a, covariance_a, mean_b, covariance_b):
+def frechet_distance(
+    mean_a: np.ndarray, covariance_a: np.ndarray, mean_b: np.ndarray, covariance_b: np.ndarray
+) -> float:
     """`|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2))` of two Gaussians (Dowson and Landau 1982).
 
     Args:
@@ -66,19 +71,19 @@ class FrechetDistance:
         3.0
     """
 
-    higher_is_better = False
+    higher_is_better: bool = False
 
-    def __init__(self, features):
-        self.features = features
+    def __init__(self, features: keras.Model | Callable[[Any], Any]) -> None:
+        self.features: keras.Model | Callable[[Any], Any] = features
         self.reset_state()
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Forget all pictures."""
-        self.counts = {True: 0, False: 0}
-        self.sums = {True: 0.0, False: 0.0}
-        self.products = {True: 0.0, False: 0.0}
+        self.counts: dict[bool, int] = {True: 0, False: 0}
+        self.sums: dict[bool, Any] = {True: 0.0, False: 0.0}
+        self.products: dict[bool, Any] = {True: 0.0, False: 0.0}
 
-    def update_state(self, pictures, real):
+    def update_state(self, pictures: Any, real: bool) -> None:
         """Add pictures, (N, H, W, C) in the range the features read; `real`: or generated."""
         features = self.features
         if isinstance(features, keras.Model):
@@ -92,7 +97,7 @@ class FrechetDistance:
         self.sums[real] = self.sums[real] + found.sum(axis=0)
         self.products[real] = self.products[real] + found.T @ found
 
-    def _moments(self, real):
+    def _moments(self, real: bool) -> tuple[np.ndarray, np.ndarray]:
         count = self.counts[real]
         if count < 2:
             kind = "real" if real else "generated"
@@ -100,7 +105,7 @@ class FrechetDistance:
         mean = self.sums[real] / count
         return mean, (self.products[real] - count * np.outer(mean, mean)) / (count - 1)
 
-    def result(self):
+    def result(self) -> float:
         """The distance so far."""
         return float(frechet_distance(*self._moments(True), *self._moments(False)))
 
@@ -120,7 +125,7 @@ class FID(FrechetDistance):
         OSError: when the weights can't be fetched; the message says where to get them.
     """
 
-    def __init__(self, weights="imagenet"):
+    def __init__(self, weights: str | None = "imagenet") -> None:
         size = INCEPTION_SIZE
         try:
             net = keras.applications.InceptionV3(
@@ -140,7 +145,7 @@ class FID(FrechetDistance):
         x = Preprocessing()(x)
         super().__init__(keras.Model(pictures, net(x)))
 
-    def update_state(self, pictures, real):
+    def update_state(self, pictures: Any, real: bool) -> None:
         """Add pictures, (N, H, W, 1 or 3) from 0 to 255."""
         pictures = np.asarray(pictures)
         super().update_state(np.broadcast_to(pictures, (*pictures.shape[:-1], 3)), real)

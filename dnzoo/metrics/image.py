@@ -1,5 +1,8 @@
 """Metrics of images against images: the mean of PSNR, SSIM, MS-SSIM over a data set."""
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -15,17 +18,24 @@ class _ImageMetric(keras.metrics.Mean):
         crop: rows and columns left out at each edge; papers on super-resolution leave out `scale`.
     """
 
-    measure = None
+    measure: Callable[[Any, Any, float], Any] | None = None
 
-    def __init__(self, max_value=255.0, luma=False, crop=0, name=None, **kwargs):
+    def __init__(
+        self,
+        max_value: float = 255.0,
+        luma: bool = False,
+        crop: int = 0,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(name=name or type(self).default_name, **kwargs)
         if luma and max_value != 255:
             raise ValueError(f"{type(self).__name__}: luma needs images from 0 to 255.")
-        self.max_value = max_value
-        self.luma = luma
-        self.crop = crop
+        self.max_value: float = max_value
+        self.luma: bool = luma
+        self.crop: int = crop
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         pair = [ops.convert_to_tensor(images) for images in (y_true, y_pred)]
         if len({tuple(images.shape[1:]) for images in pair}) > 1 or len(pair[0].shape) != 4:
             raise ValueError(
@@ -39,7 +49,7 @@ class _ImageMetric(keras.metrics.Mean):
             pair = [similarity.luma(images) for images in pair]
         super().update_state(type(self).measure(*pair, self.max_value), sample_weight)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = {"max_value": self.max_value, "luma": self.luma, "crop": self.crop}
         return {"name": self.name, "dtype": self.dtype, **config}
 
@@ -60,9 +70,9 @@ class PSNR(_ImageMetric):
         20.0...
     """
 
-    default_name = "psnr"
-    higher_is_better = True
-    measure = staticmethod(similarity.psnr)
+    default_name: str = "psnr"
+    higher_is_better: bool = True
+    measure: Callable[[Any, Any, float], Any] | None = staticmethod(similarity.psnr)
 
 
 @keras.saving.register_keras_serializable("dnzoo")
@@ -79,9 +89,9 @@ class SSIM(_ImageMetric):
         1.0
     """
 
-    default_name = "ssim"
-    higher_is_better = True
-    measure = staticmethod(similarity.ssim)
+    default_name: str = "ssim"
+    higher_is_better: bool = True
+    measure: Callable[[Any, Any, float], Any] | None = staticmethod(similarity.ssim)
 
 
 @keras.saving.register_keras_serializable("dnzoo")
@@ -95,6 +105,6 @@ class MultiScaleSSIM(_ImageMetric):
         1.0
     """
 
-    default_name = "ms_ssim"
-    higher_is_better = True
-    measure = staticmethod(similarity.ms_ssim)
+    default_name: str = "ms_ssim"
+    higher_is_better: bool = True
+    measure: Callable[[Any, Any, float], Any] | None = staticmethod(similarity.ms_ssim)

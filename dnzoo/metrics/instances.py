@@ -1,10 +1,13 @@
 """Average precision of instance masks, as COCO counts it (Lin et al. 2014)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
-THRESHOLDS = np.linspace(0.5, 0.95, 10)
-RECALLS = np.linspace(0, 1, 101)
-DETECTIONS = 100  # an image and class, at most
+THRESHOLDS: np.ndarray = np.linspace(0.5, 0.95, 10)
+RECALLS: np.ndarray = np.linspace(0, 1, 101)
+DETECTIONS: int = 100  # an image and class, at most
 
 
 class MaskAP:
@@ -26,18 +29,27 @@ class MaskAP:
         1.0
     """
 
-    higher_is_better = True
+    higher_is_better: bool = True
 
-    def __init__(self, thresholds=THRESHOLDS):
-        self.thresholds = np.asarray(thresholds, "float64")
+    def __init__(self, thresholds: Sequence[float] | np.ndarray = THRESHOLDS) -> None:
+        self.thresholds: np.ndarray = np.asarray(thresholds, "float64")
         self.reset_state()
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Forget all images."""
-        self.images = {}  # {class: [(scores, matched, ignored), ...]}
-        self.objects = {}  # {class: objects to be found}
+        # {class: [(scores, matched, ignored), ...]}
+        self.images: dict[int, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
+        self.objects: dict[int, int] = {}  # {class: objects to be found}
 
-    def update_state(self, true_masks, true_classes, masks, classes, scores, crowd=None):
+    def update_state(
+        self,
+        true_masks: Any,
+        true_classes: Any,
+        masks: Any,
+        classes: Any,
+        scores: Any,
+        crowd: Any = None,
+    ) -> None:
         """Add an image.
 
         Args:
@@ -71,7 +83,9 @@ class MaskAP:
             found = self.objects.get(name, 0)
             self.objects[name] = found + int(np.sum(~crowd[truth]))
 
-    def _match(self, masks, truths, crowd):
+    def _match(
+        self, masks: np.ndarray, truths: np.ndarray, crowd: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """(matched, ignored), each (thresholds, P): the surest mask takes the object it fits best."""
         overlaps = _overlaps(masks, truths, crowd)
         matched = np.zeros((len(self.thresholds), len(masks)), bool)
@@ -92,7 +106,7 @@ class MaskAP:
                     matched[row, i], ignored[row, i] = True, crowd[choice]
         return matched, ignored
 
-    def _precisions(self, name):
+    def _precisions(self, name: int) -> np.ndarray:
         """Of each threshold and recall, (thresholds, 101)."""
         scores, matched, ignored = (np.concatenate(part, -1) for part in zip(*self.images[name]))
         order = np.argsort(-scores, kind="stable")
@@ -108,20 +122,20 @@ class MaskAP:
             table[row, reached] = precision[places[reached]]
         return table
 
-    def result(self):
+    def result(self) -> dict[str, float]:
         """{"ap", "ap50", "ap75"} of the images so far."""
         tables = [self._precisions(name) for name in self.images if self.objects[name]]
         if not tables:
             return dict.fromkeys(("ap", "ap50", "ap75"), float("nan"))
         table = np.stack(tables)
 
-        def at(threshold):
+        def at(threshold: float) -> float:
             rows = np.isclose(self.thresholds, threshold)
             return float(table[:, rows].mean()) if rows.any() else float("nan")
 
         return {"ap": float(table.mean()), "ap50": at(0.5), "ap75": at(0.75)}
 
-    def class_ap(self):
+    def class_ap(self) -> dict[int, float]:
         """AP of each class number that occurred: {class: AP}."""
         return {
             name: float(self._precisions(name).mean())
@@ -130,14 +144,14 @@ class MaskAP:
         }
 
 
-def _boolean(masks: np.ndarray) -> np.ndarray:
+def _boolean(masks: Any) -> np.ndarray:
     masks = np.asarray(masks)
     if masks.dtype != bool and not np.isin(masks, (0, 1)).all():
         raise ValueError("MaskAP: masks must be boolean, or 0 and 1: cut probabilities at 0.5.")
     return masks.astype(bool)
 
 
-def _overlaps(masks, truths, crowd):
+def _overlaps(masks: np.ndarray, truths: np.ndarray, crowd: np.ndarray) -> np.ndarray:
     """IoU of each mask with each object, (P, G); with a crowd, the share of the mask inside it."""
     masks, truths = (
         array.reshape(len(array), int(np.prod(array.shape[1:]))).astype("float64")

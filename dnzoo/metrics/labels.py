@@ -14,8 +14,9 @@ import keras
 import numpy as np
 from keras import ops
 
-IGNORE = 255  # the label of pixels that do not count
-NARROW = ("bool", "int8", "uint8", "int16", "uint16")  # can't be compared with every class number
+IGNORE: int = 255  # the label of pixels that do not count
+# can't be compared with every class number
+NARROW: tuple[str, ...] = ("bool", "int8", "uint8", "int16", "uint16")
 
 
 def squeeze(owner: str, y_true: Any, shape: tuple[int | None, ...]) -> Any:

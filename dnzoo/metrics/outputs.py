@@ -12,8 +12,8 @@ from keras import ops
 
 from dnzoo.metrics.labels import fits, seen
 
-EPSILON = 1e-7
-SLACK = 1e-3  # by which rounding may take a probability out of [0, 1]
+EPSILON: float = 1e-7
+SLACK: float = 1e-3  # by which rounding may take a probability out of [0, 1]
 
 
 def threshold(from_logits: bool | None = True) -> float:
@@ -96,7 +96,7 @@ def labels(
     return classes(y_pred, threshold(from_logits) if cut is None else cut)
 
 
-def _are_scores(true: tuple, given: tuple, count: int) -> bool:
+def _are_scores(true: tuple[Any, ...], given: tuple[Any, ...], count: int) -> bool:
     """Whether the last axis is one of classes: the others are then the mask's."""
     if fits(given[:-1], true):
         return given[-1] > 1 or count == 2

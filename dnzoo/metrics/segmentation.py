@@ -5,6 +5,7 @@ Keras's `MeanIoU` wants an argmax made by hand, counts an absent class as 1.0 an
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -14,28 +15,28 @@ from keras import ops
 from dnzoo.metrics import outputs
 from dnzoo.metrics.labels import IGNORE, class_numbers, squeeze
 
-WHOLE = 2.0**23  # float32 counts exactly up to twice this
+WHOLE: float = 2.0**23  # float32 counts exactly up to twice this
 
 
 class _Counts(keras.metrics.Metric):
     """An array of counts of pixels, exact as long as a batch adds at most 2^23 to one of them."""
 
-    def __init__(self, shape, **kwargs):
+    def __init__(self, shape: tuple[int, ...], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.rest = self.add_variable(shape, initializer="zeros", name="rest")
-        self.wholes = self.add_variable(shape, initializer="zeros", name="wholes")
+        self.rest: Any = self.add_variable(shape, initializer="zeros", name="rest")
+        self.wholes: Any = self.add_variable(shape, initializer="zeros", name="wholes")
 
-    def _add(self, counts):
+    def _add(self, counts: Any) -> None:
         total = self.rest + counts
         wholes = ops.floor(total / WHOLE)
         self.wholes.assign(self.wholes + wholes)
         self.rest.assign(total - wholes * WHOLE)
 
-    def _counts(self):
+    def _counts(self) -> Any:
         """So far, float32; exact below 2^24, to 6e-8 above."""
         return self.wholes * WHOLE + self.rest
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         for variable in (self.rest, self.wholes):
             variable.assign(ops.zeros(variable.shape))
 
@@ -76,17 +77,17 @@ class ConfusionMatrix(_Counts):
         threshold: float | None = None,
         name: str | None = None,
         **kwargs: Any,
-    ):
+    ) -> None:
         super().__init__(self._shape(classes), name=name or self.default_name, **kwargs)
-        self.classes = classes
-        self.ignore_index = ignore_index
-        self.from_logits = from_logits
-        self.threshold = outputs.threshold(from_logits) if threshold is None else threshold
+        self.classes: int = classes
+        self.ignore_index: int | None = ignore_index
+        self.from_logits: bool | None = from_logits
+        self.threshold: float = outputs.threshold(from_logits) if threshold is None else threshold
 
-    default_name = "confusion_matrix"
+    default_name: str = "confusion_matrix"
 
     @staticmethod
-    def _shape(classes):
+    def _shape(classes: int) -> tuple[int, int]:
         return classes, classes
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -121,14 +122,14 @@ class ConfusionMatrix(_Counts):
         weight = ops.reshape(weight, (*ops.shape(weight), *[1] * missing))
         return ops.broadcast_to(weight, ops.shape(labels))
 
-    def matrix(self):
+    def matrix(self) -> Any:
         """The matrix so far, float32; exact below 2^24, to 6e-8 above."""
         return self._counts()
 
-    def result(self):
+    def result(self) -> Any:
         return self.matrix()
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "classes": self.classes,
@@ -138,35 +139,35 @@ class ConfusionMatrix(_Counts):
         }
 
 
-def _ratio(numerator, denominator):
+def _ratio(numerator: Any, denominator: Any) -> Any:
     """Class by class; NaN where there is nothing to divide by: the class is absent."""
     absent = denominator <= 0
     return ops.where(absent, float("nan"), numerator / ops.where(absent, 1.0, denominator))
 
 
-def _mean_of_present(values):
+def _mean_of_present(values: Any) -> Any:
     present = ops.logical_not(ops.isnan(values))
     total = ops.sum(ops.where(present, values, 0.0))
     return _ratio(total, ops.sum(ops.cast(present, "float32")))
 
 
-def class_iou(matrix):
+def class_iou(matrix: Any) -> Any:
     """TP / (TP + FP + FN) of each class, (classes,); NaN for one neither true nor predicted."""
     hit = ops.diagonal(matrix)
     return _ratio(hit, ops.sum(matrix, axis=0) + ops.sum(matrix, axis=1) - hit)
 
 
-def class_dice(matrix):
+def class_dice(matrix: Any) -> Any:
     """2 TP / (2 TP + FP + FN) of each class, (classes,); NaN for an absent one."""
     return _ratio(2.0 * ops.diagonal(matrix), ops.sum(matrix, axis=0) + ops.sum(matrix, axis=1))
 
 
-def pixel_accuracy(matrix):
+def pixel_accuracy(matrix: Any) -> Any:
     """Share of the pixels that are right; NaN without any."""
     return _ratio(ops.sum(ops.diagonal(matrix)), ops.sum(matrix))
 
 
-def scores(matrix, class_names):
+def scores(matrix: Any, class_names: Sequence[str]) -> dict[str, Any]:
     """All of this module's numbers from one confusion matrix, as plain floats; NaN is None.
 
     Returns:
@@ -184,7 +185,7 @@ def scores(matrix, class_names):
     return {**found, "class_iou": dict(zip(class_names, per_class, strict=True))}
 
 
-def _plain(value):
+def _plain(value: Any) -> float | None:
     value = float(ops.convert_to_numpy(value))
     return None if np.isnan(value) else value
 
@@ -193,10 +194,10 @@ def _plain(value):
 class MeanIoU(ConfusionMatrix):
     """Mean of the classes' IoU; arguments as for `ConfusionMatrix`, absent classes left out."""
 
-    default_name = "mean_iou"
-    higher_is_better = True
+    default_name: str = "mean_iou"
+    higher_is_better: bool = True
 
-    def result(self):
+    def result(self) -> Any:
         return _mean_of_present(class_iou(self.matrix()))
 
 
@@ -208,18 +209,20 @@ class ClassIoU(ConfusionMatrix):
         class_names: keys of the result; None: "class_0" and so on.
     """
 
-    default_name = "class_iou"
-    higher_is_better = True
+    default_name: str = "class_iou"
+    higher_is_better: bool = True
 
-    def __init__(self, classes, class_names=None, **kwargs):
+    def __init__(
+        self, classes: int, class_names: Sequence[str] | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(classes, **kwargs)
-        self.class_names = list(class_names or (f"class_{i}" for i in range(classes)))
+        self.class_names: list[str] = list(class_names or (f"class_{i}" for i in range(classes)))
 
-    def result(self):
+    def result(self) -> Any:
         values = class_iou(self.matrix())
         return {f"iou_{name}": values[i] for i, name in enumerate(self.class_names)}
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "class_names": self.class_names}
 
 
@@ -227,10 +230,10 @@ class ClassIoU(ConfusionMatrix):
 class MeanDice(ConfusionMatrix):
     """Mean of the classes' Dice score; arguments as for `ConfusionMatrix`, absent left out."""
 
-    default_name = "mean_dice"
-    higher_is_better = True
+    default_name: str = "mean_dice"
+    higher_is_better: bool = True
 
-    def result(self):
+    def result(self) -> Any:
         return _mean_of_present(class_dice(self.matrix()))
 
 
@@ -238,10 +241,10 @@ class MeanDice(ConfusionMatrix):
 class PixelAccuracy(ConfusionMatrix):
     """Share of the valid pixels that are right; arguments as for `ConfusionMatrix`."""
 
-    default_name = "pixel_accuracy"
-    higher_is_better = True
+    default_name: str = "pixel_accuracy"
+    higher_is_better: bool = True
 
-    def result(self):
+    def result(self) -> Any:
         return pixel_accuracy(self.matrix())
 
 
@@ -268,15 +271,15 @@ class BoundaryIoU(ConfusionMatrix):
         1.0
     """
 
-    default_name = "boundary_iou"
-    higher_is_better = True
+    default_name: str = "boundary_iou"
+    higher_is_better: bool = True
 
-    def __init__(self, classes, dilation_ratio=0.02, **kwargs):
+    def __init__(self, classes: int, dilation_ratio: float = 0.02, **kwargs: Any) -> None:
         super().__init__(classes, **kwargs)
-        self.dilation_ratio = dilation_ratio
+        self.dilation_ratio: float = dilation_ratio
 
     @staticmethod
-    def _shape(classes):
+    def _shape(classes: int) -> tuple[int, int]:
         return classes, 2
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -306,9 +309,9 @@ class BoundaryIoU(ConfusionMatrix):
         near = ops.max_pool(outside, 2 * distance + 1, 1, "valid", data_format="channels_last")
         return masks * near
 
-    def result(self):
+    def result(self) -> Any:
         both, either = ops.unstack(self._counts(), 2, axis=-1)
         return _mean_of_present(_ratio(both, either))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "dilation_ratio": self.dilation_ratio}

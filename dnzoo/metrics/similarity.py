@@ -4,17 +4,23 @@ Images are (N, H, W, C), C = 1 or 3, from 0 to `max_value`; results are (N,), fl
 differentiable. `dnzoo.metrics` averages them over a data set, `dnzoo.losses` learns by them.
 """
 
+from typing import Any
+
 import numpy as np
 from keras import ops
 
-WINDOW, SIGMA = 11, 1.5  # the Gaussian of Wang et al. 2004
-K1, K2 = 0.01, 0.03
-SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+# the Gaussian of Wang et al. 2004
+WINDOW: int = 11
+SIGMA: float = 1.5
+K1: float = 0.01
+K2: float = 0.03
+SCALE_WEIGHTS: tuple[float, ...] = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 # Y of ITU-R BT.601 in studio range, for R, G, B from 0 to 255: what papers on super-resolution use
-LUMA, LUMA_OFFSET = (65.481 / 255, 128.553 / 255, 24.966 / 255), 16.0
+LUMA: tuple[float, ...] = (65.481 / 255, 128.553 / 255, 24.966 / 255)
+LUMA_OFFSET: float = 16.0
 
 
-def luma(images):
+def luma(images: Any) -> Any:
     """Y of RGB images from 0 to 255, (N, H, W, 3) -> (N, H, W, 1), 16 to 235 (ITU-R BT.601).
 
     Example:
@@ -28,7 +34,7 @@ def luma(images):
     return ops.sum(images * weights, axis=-1, keepdims=True) + LUMA_OFFSET
 
 
-def psnr(y_true, y_pred, max_value=255.0):
+def psnr(y_true: Any, y_pred: Any, max_value: float = 255.0) -> Any:
     """Peak signal-to-noise ratio of each image in dB: `10 log10(max_value^2 / MSE)`; 100 at most.
 
     Example:
@@ -40,7 +46,7 @@ def psnr(y_true, y_pred, max_value=255.0):
     return -10.0 * ops.log10(ops.maximum(squared, 1e-10))
 
 
-def ssim(y_true, y_pred, max_value=255.0):
+def ssim(y_true: Any, y_pred: Any, max_value: float = 255.0) -> Any:
     """Structural similarity of each image (Wang et al. 2004): Gaussian window of 11, sigma 1.5.
 
     The mean over all whole windows and channels; at most 1.
@@ -56,7 +62,7 @@ def ssim(y_true, y_pred, max_value=255.0):
     return ops.mean(luminance * contrast, axis=(1, 2, 3))
 
 
-def ms_ssim(y_true, y_pred, max_value=255.0):
+def ms_ssim(y_true: Any, y_pred: Any, max_value: float = 255.0) -> Any:
     """Multi-scale structural similarity of each image (Wang et al. 2003): five scales.
 
     Raises:
@@ -78,7 +84,7 @@ def ms_ssim(y_true, y_pred, max_value=255.0):
     return ops.mean(total, axis=-1)
 
 
-def _halve(images):
+def _halve(images: Any) -> Any:
     """The mean of 2x2 pixels; an odd size repeats its last row."""
     images = ops.cast(images, "float32")
     for axis in (1, 2):
@@ -88,7 +94,7 @@ def _halve(images):
     return ops.average_pool(images, 2, 2, "valid", data_format="channels_last")
 
 
-def _parts(y_true, y_pred, max_value):
+def _parts(y_true: Any, y_pred: Any, max_value: float) -> tuple[Any, Any]:
     """The luminance term and the product of contrast and structure, each (N, H', W', C)."""
     sizes = [size for size in y_true.shape[1:3] if size is not None]
     if sizes and min(sizes) < WINDOW:
@@ -108,7 +114,7 @@ def _parts(y_true, y_pred, max_value):
     return luminance, (2 * covariance + K2**2) / (variances + K2**2)
 
 
-def _blur(images):
+def _blur(images: Any) -> Any:
     """The Gaussian's means where the window lies inside, one axis after the other."""
     taps = np.exp(-0.5 * ((np.arange(WINDOW) - WINDOW // 2) / SIGMA) ** 2)
     channels = images.shape[-1]

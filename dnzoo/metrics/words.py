@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-ABBREVIATIONS = ("AP", "AP50", "AP75", "ELBO", "IoU", "KL", "PSNR", "SSIM")
+ABBREVIATIONS: tuple[str, ...] = ("AP", "AP50", "AP75", "ELBO", "IoU", "KL", "PSNR", "SSIM")
 
 
 def label(identifier: str, labels: Mapping[str, str] | None = None) -> str:

@@ -3,13 +3,14 @@
 import contextlib
 import errno
 import os
+from collections.abc import Iterator
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-NO_RIGHT = (errno.EROFS, errno.EACCES, errno.EPERM)
+NO_ROOM: tuple[int, ...] = (errno.ENOSPC, errno.EDQUOT)
+NO_RIGHT: tuple[int, ...] = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 @contextlib.contextmanager
-def writing(path):
+def writing(path: str | os.PathLike[str]) -> Iterator[None]:
     """Errors of a full or read-only disk, and TensorFlow's own, say what to do about `path`.
 
     Raises:
@@ -29,7 +30,7 @@ def writing(path):
         raise
 
 
-def _explained(number, path):
+def _explained(number: int, path: str | os.PathLike[str]) -> OSError:
     what = f"{path} can't be written ({os.strerror(number)}). What was written before is kept. "
     if number in NO_ROOM:
         what += "Make room, and the same command goes on."

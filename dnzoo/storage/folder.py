@@ -6,16 +6,20 @@ import json
 import os
 import platform
 import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from dnzoo.storage import temporary
 from dnzoo.storage.disk import writing
 from dnzoo.storage.whole import new_file, new_folder, write_json
 
-OWN = ".dnzoo"  # in the folder: the lock, who holds it, what was made
-MADE = f"{OWN}/made.json"
-OWNER, NOTED = "process", "noted"
-LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}  # what looking into a folder leaves there
+OWN: str = ".dnzoo"  # in the folder: the lock, who holds it, what was made
+MADE: str = f"{OWN}/made.json"
+OWNER: str = "process"
+NOTED: str = "noted"
+# what looking into a folder leaves there
+LITTER: set[str] = {".DS_Store", "Thumbs.db", "desktop.ini"}
 
 
 class Owned:
@@ -29,22 +33,22 @@ class Owned:
         path: the folder.
     """
 
-    def __init__(self, path):
-        self.path = Path(path)
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path: Path = Path(path)
         self._made = _read_made(self.path / MADE)
-        self._written = {}  # what this process wrote need not be read again
+        self._written: dict[str, Any] = {}  # what this process wrote need not be read again
 
-    def __truediv__(self, name):
+    def __truediv__(self, name: str | os.PathLike[str]) -> Path:
         return self.path / name
 
-    def __str__(self):
+    def __str__(self) -> str:
         return str(self.path)
 
-    def holds(self, name):
+    def holds(self, name: str) -> bool:
         """Whether `name` is there and as dnzoo made it."""
         return self._known(name) is not None
 
-    def _known(self, name):
+    def _known(self, name: str) -> str | None:
         """The digest of what is there, if dnzoo made it; "noted" for a file that may hold anything."""
         path, digests = self.path / name, self._made.get(name, [])
         if not path.exists() or not digests:
@@ -56,15 +60,15 @@ class Owned:
         digest = _digest(path)
         return digest if digest in digests else None
 
-    def made(self, name):
+    def made(self, name: str) -> bool:
         """Whether dnzoo has made something of this name, wherever that is now."""
         return name in self._made
 
-    def others(self, *names):
+    def others(self, *names: str) -> list[str]:
         """Names of what is in the folder, but for these."""
         return sorted({path.name for path in self.path.iterdir()} - {OWN, *LITTER, *names})
 
-    def check(self, *names):
+    def check(self, *names: str) -> None:
         """Raise FileExistsError when something has one of the names and is not dnzoo's."""
         for name in names:
             if os.path.lexists(self.path / name) and not self.holds(name):
@@ -73,19 +77,19 @@ class Owned:
                     "and is not replaced: move it away and start the same command again."
                 )
 
-    def new_file(self, name):
+    def new_file(self, name: str) -> contextlib.AbstractContextManager[Path]:
         """As the function `new_file`; replaces what dnzoo made there, and nothing else."""
         return new_file(self.path / name, lambda path, partial=None: self._claim(name, partial))
 
-    def new_folder(self, name):
+    def new_folder(self, name: str) -> contextlib.AbstractContextManager[Path]:
         """As the function `new_folder`; replaces what dnzoo made there, and nothing else."""
         return new_folder(self.path / name, lambda path, partial=None: self._claim(name, partial))
 
-    def write_json(self, name, value):
+    def write_json(self, name: str, value: Any) -> None:
         """As the function `write_json`; replaces what dnzoo made there, and nothing else."""
         write_json(self.path / name, value, lambda path, partial=None: self._claim(name, partial))
 
-    def note(self, name):
+    def note(self, name: str) -> None:
         """Take a file for dnzoo's, whatever it will hold: one that is written to bit by bit."""
         self._note(name, [NOTED])
 
@@ -97,7 +101,7 @@ class Owned:
         with contextlib.suppress(OSError):  # it is not there, no folder, or not empty
             (self.path / name).rmdir()
 
-    def _claim(self, name, partial):
+    def _claim(self, name: str, partial: Path | None) -> None:
         self.check(name)
         if partial is not None:
             there = self._known(name)
@@ -105,26 +109,26 @@ class Owned:
             if partial.is_file():
                 self._written[name] = _state(partial)
 
-    def _note(self, name, digests):
+    def _note(self, name: str, digests: list[str]) -> None:
         if self._made.get(name) != digests:
             self._made[name] = digests
             write_json(self.path / MADE, self._made, overwrite=True)
 
 
-def _read_made(file):
+def _read_made(file: Path) -> dict[str, list[str]]:
     try:
         return json.loads(file.read_text("utf-8")) if file.is_file() else {}
     except ValueError as error:
         raise ValueError(f"{file} can't be read ({error}): use another folder.") from error
 
 
-def _state(path):
+def _state(path: Path) -> tuple[int, int]:
     """What changes when a file is written to."""
     found = path.stat()
     return found.st_size, found.st_mtime_ns
 
 
-def _digest(path):
+def _digest(path: Path) -> str:
     """The SHA-256 of a file, or of all files in a folder and their names."""
     if path.is_file():
         with open(path, "rb") as file:
@@ -135,7 +139,12 @@ def _digest(path):
 
 
 @contextlib.contextmanager
-def owned(folder, wait=False, alone=False, beside=()):
+def owned(
+    folder: str | os.PathLike[str],
+    wait: bool = False,
+    alone: bool = False,
+    beside: Sequence[str] = (),
+) -> Iterator[Owned]:
     """Make `folder` if it is missing, and be the only process that writes there: gives an `Owned`.
 
     The lock is the operating system's and ends with its process, however that ends: a dead
@@ -179,7 +188,7 @@ def owned(folder, wait=False, alone=False, beside=()):
         lock.release()
 
 
-def _lock_files(folder):
+def _lock_files(folder: Path) -> tuple[Path, Path]:
     """Paths of the lock and of its owner's name, in a folder that is made; refuses other people's."""
     lock, owner = folder / OWN / "lock", folder / OWN / "owner"
     lock.parent.mkdir(parents=True, exist_ok=True)
@@ -193,7 +202,7 @@ def _lock_files(folder):
     return lock, owner
 
 
-def refuse_filled(folder, beside=()):
+def refuse_filled(folder: str | os.PathLike[str], beside: Sequence[str] = ()) -> None:
     """Raise FileExistsError where a folder was never owned and holds more than names in `beside`."""
     folder = Path(folder)
     if folder.is_dir() and not (folder / MADE).is_file():
@@ -205,7 +214,7 @@ def refuse_filled(folder, beside=()):
             )
 
 
-def _remove_leftovers(folder):
+def _remove_leftovers(folder: Path) -> None:
     for path in [*folder.glob(".*"), *folder.glob("*/.*")]:
         old = temporary.target(path, temporary.OLD)
         if old and not old.exists():

@@ -4,17 +4,19 @@ import fnmatch
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from dnzoo.storage.whole import write_json
 
-FORMAT = 2  # 1, before 2026-12, did not say what a model puts out
-EXTRA = "assets.extra/dnzoo.json"
-VARIABLES = "variables/variables.data-00000-of-00001"
-INDEX = Path(__file__).with_name("pretrained.json")
-CHECKOUT = Path(__file__).parents[2] / "saved_models"
+FORMAT: int = 2  # 1, before 2026-12, did not say what a model puts out
+EXTRA: str = "assets.extra/dnzoo.json"
+VARIABLES: str = "variables/variables.data-00000-of-00001"
+INDEX: Path = Path(__file__).with_name("pretrained.json")
+CHECKOUT: Path = Path(__file__).parents[2] / "saved_models"
 
 
 def list_pretrained(pattern: str = "*") -> list[str]:
@@ -28,7 +30,7 @@ def list_pretrained(pattern: str = "*") -> list[str]:
     return sorted(fnmatch.filter(here | set(read_index()), pattern))
 
 
-def find(name_or_path):
+def find(name_or_path: str | os.PathLike[str]) -> Path:
     """The folder of a pretrained model or of a path; see `load`."""
     if (Path(name_or_path) / EXTRA).is_file():
         return Path(name_or_path)
@@ -56,7 +58,7 @@ def find(name_or_path):
     raise FileNotFoundError(f"no model {name!r} here: {where}.")
 
 
-def read_meta(folder):
+def read_meta(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """What `assets.extra/dnzoo.json` says, without building the model."""
     try:
         meta = json.loads((Path(folder) / EXTRA).read_text("utf-8"))
@@ -69,7 +71,7 @@ def read_meta(folder):
     return meta
 
 
-def read_weights(folder, meta):
+def read_weights(folder: Path, meta: Mapping[str, Any]) -> list[np.ndarray]:
     """The weights of a folder in the model's order, as arrays on disk.
 
     Args:
@@ -88,12 +90,12 @@ def read_weights(folder, meta):
     ]
 
 
-def read_index():
+def read_index() -> dict[str, dict[str, Any]]:
     """The pretrained models of this version: {name: {"sha256", "size"}}."""
     return json.loads(INDEX.read_text("utf-8"))
 
 
-def describe(name):
+def describe(name: str) -> tuple[str, str, str, str]:
     """A pretrained model in words: (MB, its first metric, that metric's value, where it lies)."""
     size = f"{read_index()[name]['size'] / 1e6:.1f}" if name in read_index() else ""
     try:
@@ -105,7 +107,7 @@ def describe(name):
     return size, metric, value, str(folder)
 
 
-def write_index():
+def write_index() -> None:
     """List the checkout's saved_models/ in the index that the wheel ships (`make index`)."""
     index = {}
     for meta in sorted(CHECKOUT.glob(f"*/{EXTRA}")):
@@ -115,12 +117,12 @@ def write_index():
     write_json(INDEX, index, overwrite=True)
 
 
-def _homes():
+def _homes() -> list[Path]:
     home = os.environ.get("DNZOO_HOME")
     return [*([Path(home)] if home else []), CHECKOUT]
 
 
-def sha256(path):
+def sha256(path: str | os.PathLike[str]) -> str:
     """The SHA-256 of a file, as hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,8 +9,9 @@ import secrets
 import sys
 from pathlib import Path
 
-PARTIAL, OLD = "partial", "old"
-NAME = re.compile(
+PARTIAL: str = "partial"
+OLD: str = "old"
+NAME: re.Pattern[str] = re.compile(
     r"\.(?P<name>.+)\.(?P<token>[0-9a-f]{8})-(?P<mark>[0-9a-f]{12})\.(?P<kind>partial|old)",
     re.DOTALL,
 )
@@ -38,7 +39,7 @@ def target(path: Path, kind: str) -> Path | None:
     return path.with_name(name) if made and whole else None
 
 
-def _mark(name, token, kind):
+def _mark(name: str, token: str, kind: str) -> str:
     return hashlib.sha256(f"dnzoo\n{name}\n{token}\n{kind}".encode()).hexdigest()[:12]
 
 

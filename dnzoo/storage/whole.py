@@ -5,14 +5,18 @@ import glob
 import json
 import os
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from dnzoo.storage import temporary
 from dnzoo.storage.disk import writing
 
 
 @contextlib.contextmanager
-def new_folder(path, overwrite=False):
+def new_folder(
+    path: str | os.PathLike[str], overwrite: bool | Callable[..., None] = False
+) -> Iterator[Path]:
     """A temporary folder that takes the place of `path` when the block ends well.
 
     Until then `path` stays as it is. Where the operating system can, the two are exchanged in one
@@ -48,7 +52,7 @@ def new_folder(path, overwrite=False):
             shutil.rmtree(partial, ignore_errors=True)
 
 
-def _replace_in_two_steps(partial, path):
+def _replace_in_two_steps(partial: Path, path: Path) -> None:
     old = temporary.marked(path, temporary.OLD)
     try:
         os.replace(path, old)
@@ -60,7 +64,7 @@ def _replace_in_two_steps(partial, path):
     shutil.rmtree(old)
 
 
-def _put_back(path):
+def _put_back(path: Path) -> None:
     """What a process that was killed between two renames had set aside."""
     for old in path.parent.glob(f".{glob.escape(path.name)}.*.{temporary.OLD}*"):
         if temporary.target(old, temporary.OLD) == path and not path.exists():
@@ -68,7 +72,9 @@ def _put_back(path):
 
 
 @contextlib.contextmanager
-def new_file(path, overwrite=False):
+def new_file(
+    path: str | os.PathLike[str], overwrite: bool | Callable[..., None] = False
+) -> Iterator[Path]:
     """The path of a temporary file that takes the place of `path` when the block ends well.
 
     Arguments and errors are those of `new_folder`.
@@ -87,13 +93,13 @@ def new_file(path, overwrite=False):
             partial.unlink(missing_ok=True)
 
 
-def _claim(overwrite):
+def _claim(overwrite: bool | Callable[..., None]) -> Callable[..., None]:
     if callable(overwrite):
         return overwrite
     return (lambda path, partial=None: None) if overwrite else refuse_existing
 
 
-def refuse_existing(path, partial=None):
+def refuse_existing(path: str | os.PathLike[str], partial: Path | None = None) -> None:
     """Raise FileExistsError where something is at `path`, an empty folder excepted."""
     path = Path(path)
     if os.path.lexists(path) and not (path.is_dir() and not any(path.iterdir())):
@@ -103,7 +109,7 @@ def refuse_existing(path, partial=None):
 
 
 @contextlib.contextmanager
-def scratch(path):
+def scratch(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary folder beside `path`, removed at the end of the block, or by the next `owned`."""
     folder = temporary.marked(Path(path), temporary.PARTIAL)
     with writing(folder.parent):
@@ -114,7 +120,9 @@ def scratch(path):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def write_json(path, value, overwrite=False):
+def write_json(
+    path: str | os.PathLike[str], value: Any, overwrite: bool | Callable[..., None] = False
+) -> None:
     """Write `value` as indented JSON, whole or not at all; `overwrite` as in `new_folder`."""
     with new_file(path, overwrite) as partial:
         partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", "utf-8")
