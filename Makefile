@@ -17,7 +17,7 @@ help:
 	@echo "make test-all  the tests, compared with JAX and PyTorch too"
 	@echo "make test-rest what make test left out of them"
 	@echo "make soak      a training killed 100 times ends with the same bytes"
-	@echo "make lint      style;  make format  mends it"
+	@echo "make lint      style, and the types of public names;  make format  mends style"
 	@echo "make package   build the wheel and try it in an empty environment"
 	@echo "make index     list saved_models/ in the index that the wheel ships"
 	@echo "make clean     remove .venv (data/ and runs/ stay)"
@@ -47,6 +47,7 @@ soak: $(INSTALLED)
 
 lint: $(INSTALLED)
 	@$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check .
+	@$(PYTHON) tests/check_types.py
 
 format: $(INSTALLED)
 	@$(PYTHON) -m ruff check --fix . && $(PYTHON) -m ruff format .
