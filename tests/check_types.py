@@ -27,7 +27,9 @@ def main() -> int:
         return 2
     unknown = []
     for symbol in found:
-        said = [d["message"].splitlines()[0] for d in symbol["diagnostics"] if d["severity"] == "error"]
+        said = [
+            d["message"].splitlines()[0] for d in symbol["diagnostics"] if d["severity"] == "error"
+        ]
         bad = [message for message in said if not message.startswith(OF_KERAS)]
         if bad and symbol["isExported"]:
             unknown.append(f"{symbol['name']}: {'; '.join(bad)}")

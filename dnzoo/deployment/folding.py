@@ -2,16 +2,19 @@
 
 import collections
 import itertools
+from typing import Any, Literal, get_args
 
 import keras
 import numpy as np
 
 from dnzoo import layers
 from dnzoo.analysis.graph import Node, trace_tensors
+from dnzoo.layers.base import Shape
 from dnzoo.layers.transposed import ConvTranspose
 
 K = keras.layers
-DTYPES = ("bfloat16", "float16", "float32")
+Dtype = Literal["bfloat16", "float16", "float32"]
+DTYPES: tuple[str, ...] = get_args(Dtype)
 PRODUCTS = (
     *(K.Conv1D, K.Conv2D, K.Conv3D, K.DepthwiseConv1D, K.DepthwiseConv2D),
     *(K.SeparableConv1D, K.SeparableConv2D, K.Dense),
@@ -27,7 +30,7 @@ ONLY_IN_TRAINING = (
 
 
 def deploy(
-    model: keras.Model, dtype: str = "bfloat16", input_shape: tuple | None = None
+    model: keras.Model, dtype: Dtype = "bfloat16", input_shape: Shape | None = None
 ) -> keras.Model:
     """The same function for prediction alone: fewer operations, smaller weights.
 
@@ -73,7 +76,7 @@ def deploy(
 class _Rebuild:
     """A new functional model from the operations of an old one."""
 
-    def __init__(self, model, dtype, input_shape):
+    def __init__(self, model: keras.Model, dtype: Dtype, input_shape: Shape | None) -> None:
         self.old, self.dtype = model, dtype
         shapes = _shapes(model, input_shape)
         self.inputs = [
@@ -87,7 +90,7 @@ class _Rebuild:
         self.low = self._computed_low()
         self.layers, self.names = {}, {x.name for x in self.inputs}
 
-    def _foldable(self):
+    def _foldable(self) -> dict[int, Node]:
         """{id of a node: the batch normalisation that alone reads its output}."""
         users = collections.defaultdict(list)
         for node in self.graph.nodes:
@@ -102,7 +105,7 @@ class _Rebuild:
                 found[id(node)] = behind[0]
         return found
 
-    def _folds(self, node, behind):
+    def _folds(self, node: Node, behind: Node) -> bool:
         layer, norm = node.operation, behind.operation
         if not isinstance(layer, PRODUCTS) or not isinstance(norm, K.BatchNormalization):
             return False
@@ -112,7 +115,7 @@ class _Rebuild:
         last = getattr(layer, "data_format", "channels_last") == "channels_last"
         return once and linear and norm.axis % rank == (rank - 1 if last else 1)
 
-    def _computed_low(self):
+    def _computed_low(self) -> set[int]:
         """ids of the nodes that compute in `dtype`: from the first weights on, before the last."""
         folded = {id(norm) for norm in self.norms.values()}
         weighted = [
@@ -131,7 +134,7 @@ class _Rebuild:
                 ahead |= {x.number for x in node.inputs}
         return low if self.dtype != "float32" else set()
 
-    def model(self):
+    def model(self) -> keras.Model:
         """The new model."""
         values = {x.number: value for x, value in zip(self.graph.inputs, self.inputs)}
         folded = {id(norm) for norm in self.norms.values()}
@@ -159,7 +162,7 @@ class _Rebuild:
             name=self.old.name,
         )
 
-    def _renewed(self, node):
+    def _renewed(self, node: Node) -> keras.Operation:
         """The node's operation, made anew in its precision; one that is called twice stays one."""
         old = node.operation
         if id(old) in self.layers:
@@ -180,7 +183,7 @@ class _Rebuild:
         self.layers[id(old)] = new
         return new
 
-    def _name(self, node):
+    def _name(self, node: Node) -> str:
         """Its place in the old model, as `encoder_encoder_1_conv_1`."""
         name = stem = "_".join(node.path[1:]) or node.operation.name
         for number in itertools.count(1):
@@ -189,7 +192,7 @@ class _Rebuild:
                 return name
             name = f"{stem}_{number}"
 
-    def _fill(self, node):
+    def _fill(self, node: Node) -> None:
         """Weights for the new layer, in which those of a batch normalisation went up."""
         old, norm = node.operation, self.norms.get(id(node))
         if isinstance(old, K.Layer) and old.weights and not isinstance(old, layers.PerRoI):
@@ -197,7 +200,7 @@ class _Rebuild:
             self.layers[id(old)].set_weights(values)
 
 
-def _shapes(model, input_shape):
+def _shapes(model: keras.Model, input_shape: Shape | None) -> list[Shape]:
     shapes = [tuple(x.shape) for x in model.inputs]
     if input_shape is None:
         return shapes
@@ -220,7 +223,7 @@ def _is_nothing(node: Node) -> bool:
     return conversion or isinstance(node.operation, ONLY_IN_TRAINING)
 
 
-def _new_layer(old, config, policy, bias):
+def _new_layer(old: K.Layer, config: dict[str, Any], policy: str, bias: bool) -> K.Layer:
     # of others' layers, and of what a wrapper does, we can't know whether it bears the precision
     if type(old).__module__.startswith(("keras.", "dnzoo.")) and not isinstance(old, K.Wrapper):
         config["dtype"] = policy
@@ -229,7 +232,7 @@ def _new_layer(old, config, policy, bias):
     return type(old).from_config(config)
 
 
-def _folded(layer, norm):
+def _folded(layer: K.Layer, norm: K.BatchNormalization) -> list[np.ndarray]:
     """The weights of `layer` with those of the batch normalisation behind it."""
     *kernels, kernel = layer.get_weights() if not layer.use_bias else layer.get_weights()[:-1]
     bias = layer.get_weights()[-1].astype("float64") if layer.use_bias else 0
@@ -250,7 +253,7 @@ def _folded(layer, norm):
     ]
 
 
-def _along_outputs(layer, shape, factor):
+def _along_outputs(layer: K.Layer, shape: tuple[int, ...], factor: np.ndarray) -> np.ndarray:
     """`factor`, one number a channel out, as it multiplies a kernel of this shape."""
     if isinstance(layer, DEPTHWISE):
         return factor.reshape(shape[-2:])

@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -11,6 +13,8 @@ from dnzoo import storage
 from dnzoo.deployment import folding, polyphase
 from dnzoo.inference import kinds
 
+Format = Literal["onnx", "litert", "openvino"]
+Weights = Literal["float32", "int8"]
 FILES = {"onnx": (".onnx",), "litert": (".tflite",), "openvino": (".xml", ".bin")}
 ENDINGS = {"onnx": ".onnx", "litert": ".tflite", "openvino": ".xml"}
 SIZE = 64  # of what is free in a model's input, for the comparison
@@ -20,9 +24,9 @@ TOLERANCES = {"float32": 1e-3, "int8": 0.1}  # of the largest output
 def export(
     model: keras.Model,
     path: str | Path,
-    format: str | None = None,
+    format: Format | None = None,
     signature: str = "serve",
-    weights: str = "float32",
+    weights: Weights = "float32",
     tolerance: float | None = None,
     overwrite: bool = False,
 ) -> float:
@@ -87,7 +91,9 @@ def export(
     return off
 
 
-def _export(model, kind, path, format, weights):
+def _export(
+    model: keras.Model, kind: kinds.Kind, path: Path, format: Format, weights: Weights
+) -> float:
     """Write the files, run them on random inputs, and give the largest difference."""
     rng = np.random.default_rng(0)
     inputs = {tensor.name: kind.example(tensor, SIZE, rng) for tensor in model.inputs}
@@ -105,7 +111,7 @@ def _export(model, kind, path, format, weights):
         raise ImportError(f'{error.name} is missing: pip install "dnzoo[export]".') from error
 
 
-def _convert(model, path, format, weights):
+def _convert(model: keras.Model, path: Path, format: Format, weights: Weights) -> None:
     if format != "openvino":
         import tensorflow as tf
 
@@ -120,18 +126,18 @@ def _convert(model, path, format, weights):
     openvino.save_model(openvino.convert_model(folder), path, compress_to_fp16=False)
 
 
-def _named(inputs, name):
+def _named(inputs: Mapping[str, np.ndarray], name: str) -> np.ndarray:
     """The input that a runtime calls `name`: each has a way of its own to lengthen names."""
     if len(inputs) == 1:
         return next(iter(inputs.values()))
     return next(value for key, value in inputs.items() if key in name)
 
 
-def _flat(outputs):
+def _flat(outputs: Any) -> list[np.ndarray]:
     return [keras.ops.convert_to_numpy(output) for output in keras.tree.flatten(outputs)]
 
 
-def _difference(found, expected):
+def _difference(found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:
     """The largest over the outputs, which runtimes may order otherwise: matched by their shapes.
 
     Raises:
@@ -158,7 +164,7 @@ def _difference(found, expected):
     return float(worst)
 
 
-def _onnx(path, inputs):
+def _onnx(path: str, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -166,7 +172,7 @@ def _onnx(path, inputs):
     return session.run(None, {name: _named(inputs, name) for name in names})
 
 
-def _litert(path, inputs):
+def _litert(path: str, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
     from ai_edge_litert.interpreter import Interpreter
 
     net = Interpreter(path)
@@ -180,7 +186,7 @@ def _litert(path, inputs):
     return [net.get_tensor(detail["index"]) for detail in net.get_output_details()]
 
 
-def _openvino(path, inputs):
+def _openvino(path: str, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
     import openvino
 
     # float32, as the others: on CPUs with bfloat16 it would compute in that

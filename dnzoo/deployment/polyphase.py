@@ -1,11 +1,15 @@
 """Transposed convolutions as convolutions and a pixel shuffle: for runtimes without kernels for them."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
 from dnzoo import layers
 from dnzoo.layers import geometry
+from dnzoo.layers.base import Tensor
 from dnzoo.layers.subpixel import depth_to_space
 
 
@@ -15,7 +19,7 @@ def without_transposed(model: keras.Model) -> keras.Model:
     Those with groups, dilation or unequal strides stay. All other layers are shared with `model`.
     """
 
-    def renewed(layer):
+    def renewed(layer: keras.layers.Layer) -> keras.layers.Layer:
         if isinstance(layer, layers.PerRoI):
             return layers.PerRoI(without_transposed(layer.layer), name=layer.name)
         fits = type(layer) is layers.Conv2DTranspose and layer.data_format == "channels_last"
@@ -36,7 +40,16 @@ class Phases(keras.layers.Layer):
         layer: `Conv2DTranspose`, built, without groups and dilation.
     """
 
-    def __init__(self, layer, **kwargs):
+    stride: int
+    activation: Callable[[Tensor], Tensor]
+    before: list[int]
+    after: list[int]
+    head: list[int]
+    tail: list[int]
+    kernel: keras.Variable
+    bias: keras.Variable | None
+
+    def __init__(self, layer: layers.Conv2DTranspose, **kwargs: Any) -> None:
         super().__init__(dtype=layer.dtype_policy, **kwargs)
         self.stride, self.activation = layer.strides[0], layer.activation
         kernel, *bias = layer.get_weights()
@@ -53,18 +66,19 @@ class Phases(keras.layers.Layer):
         self.kernel = self._weight(_by_phase(kernel, self.stride, taps), "kernel")
         self.bias = self._weight(bias[0], "bias") if bias else None
 
-    def _weight(self, value, name):
+    def _weight(self, value: np.ndarray, name: str) -> keras.Variable:
         start = keras.initializers.Constant(value)
         return self.add_weight(shape=value.shape, initializer=start, name=name)
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
+        """(N, H, W, C) -> the transposed convolution of it."""
         x = geometry.pad_or_crop(x, self.before, self.after, "channels_last")
         x = depth_to_space(ops.conv(x, self.kernel, 1, "valid"), self.stride, "channels_last")
         x = geometry.pad_or_crop(x, self.head, self.tail, "channels_last")
         return self.activation(x if self.bias is None else x + self.bias)
 
 
-def _by_phase(kernel, stride, taps):
+def _by_phase(kernel: np.ndarray, stride: int, taps: Sequence[int]) -> np.ndarray:
     """(k, k, out, in) as a convolution's (taps, taps, in, S S out), rows of a block first."""
     extra = [(0, count * stride - size) for count, size in zip(taps, kernel.shape)]
     out, depth = kernel.shape[2:]

@@ -1,7 +1,8 @@
 """Use a trained model of any kind on image files: what `python -m dnzoo predict` does."""
 
 import collections
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import keras
@@ -15,7 +16,7 @@ def predict_files(
     model: keras.Model,
     source: str | Path | None,
     out: str | Path,
-    palette: Sequence | None = None,
+    palette: Sequence[Sequence[int]] | None = None,
     boxes: Sequence[float] | None = None,
     count: int = 64,
     seed: int = 0,
@@ -74,14 +75,16 @@ def predict_files(
         image = None if path is None else reading.read(path, kind.channels)
         name = "" if path is None else stem.name
 
-        def target(ending, name=name):
+        def target(ending: str, name: str = name) -> AbstractContextManager[Path]:
             return storage.new_file(out / f"{name}{ending}", overwrite)
 
         written += [out / f"{name}{ending}" for ending in kind.write(image, target, **options)]
     return written
 
 
-def _stems(paths, out, endings, overwrite):
+def _stems(
+    paths: Sequence[Path], out: Path, endings: Iterable[str], overwrite: bool
+) -> dict[Path, Path]:
     """{image: what its results' paths begin with}; raises where one would take another file's place."""
     shared = collections.Counter(path.stem.casefold() for path in paths)
     stems = {

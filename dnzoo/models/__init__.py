@@ -1,6 +1,8 @@
 """The named models, and how to make one by its name."""
 
 import fnmatch
+from collections.abc import Callable
+from typing import Any
 
 import keras
 
@@ -19,7 +21,7 @@ from dnzoo.models.srcnn import srcnn
 from dnzoo.models.unet import unet
 from dnzoo.models.vae import VAE, vae
 
-BUILDERS = {
+BUILDERS: dict[str, Callable[..., keras.Model]] = {
     builder.__name__: builder
     for builder in (
         dcgan,
@@ -55,7 +57,7 @@ __all__ = [
 ]
 
 
-def create_model(name: str, **kwargs) -> keras.Model:
+def create_model(name: str, **kwargs: Any) -> keras.Model:
     """Build a model by its name: `create_model("unet", classes=3)` is `unet(classes=3)`.
 
     Raises:

@@ -1,6 +1,7 @@
 """A pretrained network for images of another number of channels."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -21,7 +22,7 @@ def adapt(base: keras.Model, channels: int) -> keras.Model:
     return model
 
 
-def _rewrite(config: dict, channels: int) -> None:
+def _rewrite(config: dict[str, Any], channels: int) -> None:
     config.pop("build_input_shape", None)
     for layer in config["layers"]:
         layer.pop("build_config", None)

@@ -1,6 +1,6 @@
 """Strides replaced by dilation: the same weights see the same, at more places."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 
@@ -63,7 +63,7 @@ class _Place(NamedTuple):
     rate: int = 1
 
 
-def _changes(model: keras.Model, output_stride: int) -> dict[str, dict]:
+def _changes(model: keras.Model, output_stride: int) -> dict[str, dict[str, Any]]:
     """{layer's name: what is to change of its configuration}."""
     readers = _readers(model)
     places = {id(x): _Place() for x in model.inputs}
@@ -139,7 +139,7 @@ def _window(layer: keras.Layer) -> tuple[int, ...]:
     return layer.pool_size if isinstance(layer, POOLINGS) else layer.kernel_size
 
 
-def _strided(operation: keras.Operation, rate: int, lost: int, padded: bool) -> dict:
+def _strided(operation: keras.Operation, rate: int, lost: int, padded: bool) -> dict[str, Any]:
     """What changes of a convolution or pooling; nothing of anything else."""
     changes = {}
     if not isinstance(operation, (*CONVOLUTIONS, *POOLINGS)):
@@ -157,7 +157,7 @@ def _strided(operation: keras.Operation, rate: int, lost: int, padded: bool) -> 
     return changes
 
 
-def _padding(padding: keras.Layer, rate: int, reader: keras.Layer | None) -> dict:
+def _padding(padding: keras.Layer, rate: int, reader: keras.Layer | None) -> dict[str, Any]:
     """Zeros for as many rows as are between them now; where a stride is lost, as many as keep the size."""
     sides = [(rate * before, rate * after) for before, after in padding.padding]
     if reader is not None:

@@ -1,9 +1,9 @@
 """Encoders: the half of a network that looks, from keras.applications, here, or the user."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -127,7 +127,7 @@ def names() -> list[str]:
     return sorted(_constructors())
 
 
-def _constructors() -> dict[str, Callable]:
+def _constructors() -> dict[str, Callable[..., keras.Model]]:
     found = {name: getattr(keras.applications, name) for name in dir(keras.applications)}
     functions = {name.lower(): value for name, value in found.items() if inspect.isfunction(value)}
     return {**functions, "efficientnetlite0": efficientnet_lite0}
@@ -174,7 +174,12 @@ def _from_name(
     return Encoder(keras.Model(base.input, outputs, name="encoder"), strides, preprocessing)
 
 
-def _construct(construct, name, weights, arguments):
+def _construct(
+    construct: Callable[..., keras.Model],
+    name: str,
+    weights: str | Path | None,
+    arguments: dict[str, Any],
+) -> keras.Model:
     if weights not in (None, "imagenet"):
         with open(weights, "rb"):  # a missing file is an error of its own
             arguments["weights"] = str(weights)
@@ -192,13 +197,15 @@ def _construct(construct, name, weights, arguments):
         ) from error
 
 
-def _preprocessing(construct):
+def _preprocessing(
+    construct: Callable[..., keras.Model],
+) -> tuple[list[float], list[float], bool]:
     """The affine map of the network's `preprocess_input`, read off it: (scale, offset, reverse)."""
     module = getattr(keras.applications, construct.__module__.rsplit(".", 1)[-1], None)
     if module is None:  # dnzoo's own: inside the network
         return [1.0] * 3, [0.0] * 3, False
 
-    def image(*pixel):
+    def image(*pixel: int) -> np.ndarray:
         return module.preprocess_input(np.array([[[pixel]]], "float64"))[0, 0, 0]
 
     black, white, red = image(0, 0, 0), image(255, 255, 255), image(255, 0, 0)
@@ -256,7 +263,7 @@ def _features(model: keras.Model) -> tuple[list[keras.KerasTensor], list[int]]:
     return [found[stride] for stride in strides], strides
 
 
-def _stride(sizes, out):
+def _stride(sizes: Sequence[int], out: Sequence[int]) -> int | None:
     for stride in STRIDES:
         if all(n in (-(-size // stride), size // stride) for size, n in zip(sizes, out)):
             return stride

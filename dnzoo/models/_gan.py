@@ -1,12 +1,15 @@
 """A generator and a discriminator, trained together by plain `fit` (Goodfellow et al. 2014)."""
 
+from typing import Any, ClassVar, Self
+
 import keras
 import numpy as np
 from keras import ops
 
 from dnzoo.layers import Output
+from dnzoo.layers.base import Tensor
 from dnzoo.losses import discriminator_loss, generator_loss, gradient_penalty, input_gradient
-from dnzoo.losses.generative import check_adversarial
+from dnzoo.losses.generative import Adversarial, check_adversarial
 from dnzoo.models._parts import InParts, Part
 
 
@@ -43,16 +46,30 @@ class GAN(InParts):
         (2, 16, 16, 1)
     """
 
+    generator: keras.Model
+    discriminator: keras.Model
+    averaged: keras.Model
+    kind: Adversarial
+    label_smoothing: float
+    penalty_weight: float
+    average: float
+    critic_steps: int
+    latent_dim: int
+    conditional: bool
+    seeds: keras.random.SeedGenerator
+    steps: keras.Variable
+    trackers: list[keras.metrics.Metric]
+
     def __init__(
         self,
         generator: keras.Model,
         discriminator: keras.Model,
-        loss: str = "bce",
+        loss: Adversarial = "bce",
         label_smoothing: float = 0.0,
         penalty_weight: float = 10.0,
         average: float = 0.999,
         critic_steps: int | None = None,
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         check_adversarial(loss, label_smoothing)
@@ -81,10 +98,10 @@ class GAN(InParts):
         self.trackers = [keras.metrics.Mean(name) for name in names]
         self.built = True
 
-    output_kind = "samples"
+    output_kind: ClassVar[str] = "samples"
 
     @property
-    def range(self):
+    def range(self) -> tuple[float, float]:
         """(lowest, highest) value of a pixel: what the generator's `Output` says, else of tanh."""
         said = [
             layer.facts["range"] for layer in self.generator.layers if isinstance(layer, Output)
@@ -102,7 +119,7 @@ class GAN(InParts):
             "generator": Part(self.generator, maker, self.averaged, self.average),
         }
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Any, training: bool = False) -> dict[str, Tensor]:
         """{"generated", "real", "fake", "judged"}: images, and logits to train either net by."""
         images, labels = inputs if self.conditional else (inputs, None)
         images = ops.cast(images, "float32")
@@ -117,10 +134,10 @@ class GAN(InParts):
             "judged": self._judge(self._with(generated, labels), training),
         }
 
-    def _with(self, x, labels):
+    def _with(self, x: Tensor, labels: Tensor | None) -> Any:
         return [x, labels] if self.conditional else x
 
-    def _judge(self, inputs, training, gradients=False):
+    def _judge(self, inputs: Any, training: bool, gradients: bool = False) -> Tensor:
         """The discriminator's logits, without a trace in its variables or, mostly, gradients."""
         hold = ops.convert_to_tensor if gradients else ops.stop_gradient
         logits, _ = self.discriminator.stateless_call(
@@ -131,7 +148,14 @@ class GAN(InParts):
         )
         return logits
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Tensor:
         """The sum of both nets' losses; each net has gradients of its own alone."""
         real, fake = y_pred["real"], y_pred["fake"]
         critic = discriminator_loss(self.kind, real, fake, self.label_smoothing)
@@ -144,7 +168,7 @@ class GAN(InParts):
             self.steps.assign(self.steps + 1.0)
         return critic + maker
 
-    def _penalty(self, inputs, generated, training):
+    def _penalty(self, inputs: Any, generated: Tensor, training: bool) -> Tensor:
         images, labels = inputs if self.conditional else (inputs, None)
         images = ops.cast(images, "float32")
         share = keras.random.uniform((ops.shape(images)[0], 1, 1, 1), seed=self.seeds)
@@ -153,7 +177,7 @@ class GAN(InParts):
             input_gradient(lambda x: self._judge(self._with(x, labels), training, True), mixed)
         )
 
-    def generate(self, count, seed=0, labels=None):
+    def generate(self, count: int, seed: int = 0, labels: Any = None) -> np.ndarray:
         """Pictures, (count, H, W, C) float32, in the generator's range; a seed gives the same latents.
 
         Args:
@@ -164,7 +188,7 @@ class GAN(InParts):
         latent = np.random.default_rng(seed).normal(size=(count, self.latent_dim))
         return self.decode(latent.astype("float32"), labels)
 
-    def decode(self, latents, labels=None):
+    def decode(self, latents: np.ndarray, labels: Any = None) -> np.ndarray:
         """Pictures of given latents, (N, latent_dim); labels as for `generate`."""
         if self.conditional and labels is None:
             classes = self.averaged.get_layer("embedding").input_dim
@@ -177,11 +201,11 @@ class GAN(InParts):
             parts.append(ops.convert_to_numpy(self.averaged(inputs, training=False)))
         return np.concatenate(parts)
 
-    def served(self):
+    def served(self) -> dict[str, keras.Model]:
         """The parts that a SavedModel serves: {signature: functional model}."""
         return {"serve": self.averaged}
 
-    def get_config(self) -> dict:
+    def get_config(self) -> dict[str, Any]:
         return {
             "generator": keras.saving.serialize_keras_object(self.generator),
             "discriminator": keras.saving.serialize_keras_object(self.discriminator),
@@ -194,7 +218,7 @@ class GAN(InParts):
         }
 
     @classmethod
-    def from_config(cls, config: dict) -> "GAN":
+    def from_config(cls, config: dict[str, Any]) -> Self:
         parts = {
             part: keras.saving.deserialize_keras_object(config[part])
             for part in ("generator", "discriminator")

@@ -3,7 +3,7 @@
 import keras
 
 
-def head(model):
+def head(model: keras.Model) -> list[keras.layers.Layer]:
     """The layers that put out a model's classes, from the output back; [] where there are none.
 
     The last convolution or dense layer, and before it what only brings class scores to another
@@ -32,7 +32,7 @@ def head(model):
     return [layer for layer in found if layer.weights]
 
 
-def enlarges(layer, classes):
+def enlarges(layer: keras.layers.Layer, classes: int) -> bool:
     """Whether a layer only brings the scores of classes to another size."""
     return "Transpose" in type(layer).__name__ and layer.input.shape[-1] == classes
 

@@ -2,9 +2,12 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 from keras import ops
+
+from dnzoo.layers.base import Tensor
 
 Optimizers = keras.optimizers.Optimizer | Mapping[str, keras.optimizers.Optimizer]
 
@@ -75,21 +78,22 @@ class Paced(keras.optimizers.schedules.LearningRateSchedule):
     ) -> None:
         self.schedule, self.turns = schedule, tuple(turns)
 
-    def __call__(self, step):
+    def __call__(self, step: Tensor) -> Tensor:
+        """The learning rate after so many updates of the part."""
         step = ops.convert_to_tensor(step)
         places = [place for place, turn in enumerate(self.turns) if turn]
         cycles = ops.floor_divide(step, len(places)) * len(self.turns)
         place = ops.take(ops.convert_to_tensor(places), ops.mod(step, len(places)))
         return self.schedule(cycles + ops.cast(place, cycles.dtype))
 
-    def get_config(self) -> dict:
+    def get_config(self) -> dict[str, Any]:
         return {
             "schedule": keras.saving.serialize_keras_object(self.schedule),
             "turns": list(self.turns),
         }
 
     @classmethod
-    def from_config(cls, config: dict) -> "Paced":
+    def from_config(cls, config: dict[str, Any]) -> "Paced":
         schedule = keras.saving.deserialize_keras_object(config["schedule"])
         return cls(schedule, config["turns"])
 
@@ -125,7 +129,8 @@ class PartsOptimizer(keras.optimizers.MultiOptimizer):
             for variable in part.net.trainable_variables
         }
 
-    def apply(self, grads: Sequence, trainable_variables: Sequence | None = None) -> None:
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
+        """Update the parts whose turn it is."""
         if not self.built:
             self.build(trainable_variables)
         step, before = ops.convert_to_tensor(self.iterations), []
@@ -138,19 +143,19 @@ class PartsOptimizer(keras.optimizers.MultiOptimizer):
         for turn, variable, value in before:
             variable.assign(ops.where(turn, ops.convert_to_tensor(variable), value))
 
-    def finalize_variable_values(self, var_list: Sequence) -> None:
+    def finalize_variable_values(self, var_list: Sequence[Any]) -> None:
         """At the end of `fit`: each part's average goes where the part says; `var_list` stays."""
         for part, optimizer in self._parts:
             if optimizer.built:
                 part.finalize(optimizer)
 
     @property
-    def learning_rate(self):
+    def learning_rate(self) -> Any:
         """Of the first part; setting it sets that of all parts."""
         return self._parts[0][1].learning_rate
 
     @learning_rate.setter
-    def learning_rate(self, value) -> None:
+    def learning_rate(self, value: Any) -> None:
         for _, optimizer in self._parts:
             optimizer.learning_rate = value
 
@@ -166,18 +171,20 @@ class InParts(keras.Model):
         """{name: `Part`}."""
         raise NotImplementedError
 
-    def compile(self, optimizer: str | Optimizers = "rmsprop", *args, **kwargs) -> None:
+    def compile(self, optimizer: str | Optimizers = "rmsprop", *args: Any, **kwargs: Any) -> None:
         """As `keras.Model.compile`; `optimizer` is one for all parts, or {name of a part: one}."""
         if isinstance(optimizer, str):
             optimizer = keras.optimizers.get(optimizer)
         self._compiled_with = optimizer
         super().compile(PartsOptimizer(self.parts(), optimizer), *args, **kwargs)
 
-    def get_compile_config(self) -> dict | None:
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """What `compile` got, for a saved model."""
         if not self.compiled:
             return None
         return {"optimizer": keras.saving.serialize_keras_object(self._compiled_with)}
 
-    def compile_from_config(self, config: dict) -> None:
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile as the saved model was."""
         self.compile(keras.saving.deserialize_keras_object(config["optimizer"]))
         self.optimizer.build(self.trainable_variables)

@@ -1,7 +1,8 @@
 """From a trained model to one for other classes."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -69,7 +70,7 @@ def new_head(
     return new
 
 
-def _rewrite(node, names, classes, momentum):
+def _rewrite(node: Any, names: Collection[str], classes: int, momentum: float | None) -> None:
     """In a serialised model: another number of classes in the layers named, another momentum."""
     if isinstance(node, list):
         for item in node:
@@ -90,7 +91,9 @@ def _rewrite(node, names, classes, momentum):
         _rewrite(value, names, classes, momentum)
 
 
-def _kept(value, old, places, between):
+def _kept(
+    value: np.ndarray, old: np.ndarray, places: Sequence[tuple[int, int]], between: bool
+) -> np.ndarray:
     """A new weight, with the old one's numbers for the classes that stay: the last axis.
 
     A kernel from classes to classes has them on the last two axes.

@@ -1,5 +1,7 @@
 """DCGAN: a generator and a discriminator of strided convolutions alone (Radford et al. 2015)."""
 
+from typing import Any
+
 import keras
 
 from dnzoo.layers import (
@@ -11,6 +13,8 @@ from dnzoo.layers import (
     normalize,
     upsample,
 )
+from dnzoo.layers.augmentation import Policy
+from dnzoo.layers.base import Tensor
 from dnzoo.layers.geometry import as_tuple
 from dnzoo.layers.normalization import Normalization
 from dnzoo.layers.upsampling import Upsampling
@@ -29,7 +33,7 @@ def dcgan_generator(
     output_shape: tuple[int, int, int] = (64, 64, 3),
     upsampling: Upsampling = "transposed",
     *,
-    normalization: Normalization = "batch",
+    normalization: Normalization | None = "batch",
     classes: int | None = None,
     include_preprocessing: bool = False,
     name: str = "generator",
@@ -89,10 +93,10 @@ def dcgan_discriminator(
     input_shape: tuple[int, int, int] = (64, 64, 3),
     filters: int = 64,
     *,
-    normalization: Normalization = "batch",
+    normalization: Normalization | None = "batch",
     spectral_normalization: bool = False,
     classes: int | None = None,
-    augmentation: tuple[str, ...] = (),
+    augmentation: tuple[Policy, ...] = (),
     include_preprocessing: bool = False,
     name: str = "discriminator",
 ) -> keras.Model:
@@ -125,7 +129,7 @@ def dcgan_discriminator(
     start, widths = _levels(input_shape, filters, "input_shape")
     wrap = SpectralNormalization if spectral_normalization else lambda layer, name: layer
 
-    def conv(x, width, name, *args, **kwargs):
+    def conv(x: Tensor, width: int, name: str, *args: Any, **kwargs: Any) -> Tensor:
         layer = keras.layers.Conv2D(width, *args, name=name, **_plain(), **kwargs)
         return wrap(layer, name=f"spectral_{name}")(x)
 
@@ -162,11 +166,11 @@ def dcgan(
     *,
     filters: int = 64,
     upsampling: Upsampling = "transposed",
-    normalization: Normalization = "batch",
-    discriminator_normalization: Normalization = "batch",
+    normalization: Normalization | None = "batch",
+    discriminator_normalization: Normalization | None = "batch",
     spectral_normalization: bool = False,
     classes: int | None = None,
-    augmentation: tuple[str, ...] = (),
+    augmentation: tuple[Policy, ...] = (),
     loss: Adversarial = "bce",
     label_smoothing: float = 0.0,
     penalty_weight: float = 10.0,
@@ -238,17 +242,17 @@ def _levels(
     return tuple(size // 2**levels for size in shape[:2]), [filters * 2**i for i in range(levels)]
 
 
-def _plain():
+def _plain() -> dict[str, Any]:
     """A convolution without bias, initialised as the paper does."""
     return {"use_bias": False, "kernel_initializer": keras.initializers.RandomNormal(0.0, 0.02)}
 
 
-def _normalize(x, normalization, name):
+def _normalize(x: Tensor, normalization: Normalization | None, name: str) -> Tensor:
     layer = normalize(normalization, x.shape[-1], name=name)
     return x if layer is None else layer(x)
 
 
-def _enlarge(upsampling, width, **kwargs):
+def _enlarge(upsampling: Upsampling, width: int, **kwargs: Any) -> keras.layers.Layer:
     if upsampling == "transposed":
         return Conv2DTranspose(width, 4, 2, padding=1, **_plain(), **kwargs)
     return upsample(upsampling, width, **_plain(), **kwargs)

@@ -1,8 +1,11 @@
 """EDSR: residual blocks without normalisation, then pixel shuffles (Lim et al. 2017)."""
 
+from typing import Any
+
 import keras
 
 from dnzoo.layers import Output, Preprocessing, upsample
+from dnzoo.layers.base import Tensor
 from dnzoo.layers.geometry import as_tuple, one_of
 from dnzoo.layers.upsampling import Upsampling
 from dnzoo.models._checks import checked_input_shape, named
@@ -78,7 +81,7 @@ def edsr(
     return keras.Model(image, outputs, name=name)
 
 
-def _block(x, filters, residual_scale, name):
+def _block(x: Tensor, filters: int, residual_scale: float, name: str) -> Tensor:
     residue = _conv(x, filters, f"{name}_conv_1", activation="relu")
     residue = _conv(residue, filters, f"{name}_conv_2")
     if residual_scale != 1:
@@ -86,5 +89,5 @@ def _block(x, filters, residual_scale, name):
     return keras.layers.Add(name=f"{name}_add")([x, residue])
 
 
-def _conv(x, filters, name, **kwargs):
+def _conv(x: Tensor, filters: int, name: str, **kwargs: Any) -> Tensor:
     return keras.layers.Conv2D(filters, 3, padding="same", name=name, **kwargs)(x)

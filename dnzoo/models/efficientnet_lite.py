@@ -3,6 +3,7 @@
 import keras
 
 from dnzoo.layers import BatchNormalization, Output, Preprocessing
+from dnzoo.layers.base import Tensor
 from dnzoo.models._checks import checked_input_shape, named
 from dnzoo.storage import pretrained
 
@@ -74,7 +75,7 @@ def efficientnet_lite0(
     return model
 
 
-def _block(x, kernel, stride, expansion, channels, name):
+def _block(x: Tensor, kernel: int, stride: int, expansion: int, channels: int, name: str) -> Tensor:
     """Inverted residual: expand, filter each channel, project; a shortcut where shapes allow."""
     shortcut = x
     if expansion > 1:
@@ -90,14 +91,14 @@ def _block(x, kernel, stride, expansion, channels, name):
     return x
 
 
-def _convolution(x, filters, kernel, stride, name):
+def _convolution(x: Tensor, filters: int, kernel: int, stride: int, name: str) -> Tensor:
     x = keras.layers.Conv2D(filters, kernel, stride, "same", use_bias=False, name=name)(x)
     return _activate(x, name)
 
 
-def _activate(x, name):
+def _activate(x: Tensor, name: str) -> Tensor:
     return keras.layers.ReLU(6.0, name=f"{name}_relu6")(_normalize(x, name))
 
 
-def _normalize(x, name):
+def _normalize(x: Tensor, name: str) -> Tensor:
     return BatchNormalization(momentum=0.99, epsilon=1e-3, name=f"{name}_bn")(x)

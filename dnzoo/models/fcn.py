@@ -7,6 +7,7 @@ from typing import Any, Literal
 import keras
 
 from dnzoo.layers import Bilinear, Conv2DTranspose, MatchSize, Output
+from dnzoo.layers.base import Shape, Tensor
 from dnzoo.layers.blocks import seeded_dropout
 from dnzoo.layers.geometry import as_tuple, one_of
 from dnzoo.models import _encoders
@@ -29,7 +30,7 @@ def fcn8s(
     dropout: float = 0.5,
     padding: Literal["same", "valid"] = "same",
     include_preprocessing: bool | None = None,
-    activation: str | Callable | None = None,
+    activation: str | Callable[..., Any] | None = None,
     name: str = "fcn8s",
 ) -> keras.Model:
     """FCN-8s: class scores at strides 32, 16 and 8, added up from coarse to fine (Long et al. 2015).
@@ -118,19 +119,19 @@ def fcn32s(
 
 
 def _fcn(
-    input_shape,
-    classes,
-    finest,
-    encoder="vgg16",
-    encoder_weights=None,
-    fc_filters=4096,
-    fc_kernel_size=7,
-    dropout=0.5,
-    padding="same",
-    include_preprocessing=None,
-    activation=None,
-    name=None,
-):
+    input_shape: Shape,
+    classes: int,
+    finest: int,
+    encoder: str | keras.Model = "vgg16",
+    encoder_weights: str | Path | None = None,
+    fc_filters: int = 4096,
+    fc_kernel_size: int = 7,
+    dropout: float = 0.5,
+    padding: Literal["same", "valid"] = "same",
+    include_preprocessing: bool | None = None,
+    activation: str | Callable[..., Any] | None = None,
+    name: str | None = None,
+) -> keras.Model:
     classes = as_tuple(classes, 1, "classes", 1)[0]
     fc_filters = as_tuple(fc_filters, 1, "fc_filters", 1)[0]
     fc_kernel_size = as_tuple(fc_kernel_size, 1, "fc_kernel_size", 1)[0]
@@ -188,11 +189,18 @@ def _fcn(
     return keras.Model(image, outputs, name=name)
 
 
-def _score(x, classes, stride):
+def _score(x: Tensor, classes: int, stride: int) -> Tensor:
     return keras.layers.Conv2D(classes, 1, kernel_initializer="zeros", name=f"score_{stride}")(x)
 
 
-def _enlarge(x, classes, factor, padding, name, **kwargs):
+def _enlarge(
+    x: Tensor,
+    classes: int,
+    factor: int,
+    padding: Literal["same", "valid"],
+    name: str,
+    **kwargs: Any,
+) -> Tensor:
     """Bilinear at first: kernel 2 S, and S / 2 rows less at each side unless they are cut later."""
     return Conv2DTranspose(
         classes,

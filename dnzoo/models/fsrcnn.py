@@ -3,6 +3,7 @@
 import keras
 
 from dnzoo.layers import Conv2DTranspose, Output, Preprocessing
+from dnzoo.layers.base import Tensor
 from dnzoo.layers.geometry import as_tuple, one_of
 from dnzoo.models._checks import checked_input_shape, named
 from dnzoo.models.espcn import SCALES
@@ -77,7 +78,7 @@ def fsrcnn(
     return keras.Model(image, Output("image", scale=scale, range=pixels)(x), name=name)
 
 
-def _block(x, filters, kernel, name):
+def _block(x: Tensor, filters: int, kernel: int, name: str) -> Tensor:
     x = keras.layers.Conv2D(
         filters,
         kernel,

@@ -1,6 +1,7 @@
 """SRCNN: enlarge bicubically, then three convolutions (Dong et al. 2014)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -66,7 +67,7 @@ def srcnn(
     return keras.Model(image, Output("image", scale=scale, range=pixels)(x), name=name)
 
 
-def _conv(filters, kernel, **kwargs):
+def _conv(filters: int, kernel: int, **kwargs: Any) -> keras.layers.Layer:
     return keras.layers.Conv2D(
         filters, kernel, padding="same", data_format="channels_last", **kwargs
     )

@@ -39,7 +39,7 @@ def unet(
     encoder: str | keras.Model | None = None,
     encoder_weights: str | Path | None = None,
     include_preprocessing: bool | None = None,
-    activation: str | Callable | None = None,
+    activation: str | Callable[..., Any] | None = None,
     name: str = "unet",
 ) -> keras.Model:
     """U-Net: contract, expand, and hand each level across (Ronneberger et al. 2015).

@@ -1,13 +1,14 @@
 """Variational autoencoder: a picture as a few normal numbers, and back (Kingma and Welling 2013)."""
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import keras
 import numpy as np
 from keras import ops
 
 from dnzoo.layers import Preprocessing, upsample
+from dnzoo.layers.base import Shape, Tensor
 from dnzoo.layers.geometry import as_tuple, one_of
 from dnzoo.layers.upsampling import Upsampling
 from dnzoo.losses import kl_divergence
@@ -68,7 +69,13 @@ def vae(
     )
 
 
-def _encoder(input_shape, latent_dim, filters, hidden, include_preprocessing):
+def _encoder(
+    input_shape: Shape,
+    latent_dim: int,
+    filters: Sequence[int],
+    hidden: int | None,
+    include_preprocessing: bool,
+) -> tuple[keras.Model, Shape]:
     image = x = keras.Input(input_shape, name="image")
     if include_preprocessing:
         x = Preprocessing(1 / 255, 0.0, name="preprocessing")(x)
@@ -86,7 +93,14 @@ def _encoder(input_shape, latent_dim, filters, hidden, include_preprocessing):
     return keras.Model(image, outputs, name="encoder"), deepest
 
 
-def _decoder(input_shape, latent_dim, filters, hidden, upsampling, deepest):
+def _decoder(
+    input_shape: Shape,
+    latent_dim: int,
+    filters: Sequence[int],
+    hidden: int | None,
+    upsampling: Upsampling,
+    deepest: Shape,
+) -> keras.Model:
     latent = x = keras.Input((latent_dim,), name="latent")
     if hidden:
         x = keras.layers.Dense(hidden, activation="relu", name="hidden")(x)
@@ -132,7 +146,25 @@ class VAE(keras.Model):
         (3, 8, 8, 1)
     """
 
-    def __init__(self, encoder, decoder, beta=1.0, likelihood="bernoulli", max_value=1.0, **kwargs):
+    encoder: keras.Model
+    decoder: keras.Model
+    beta: float
+    likelihood: Likelihood
+    max_value: float
+    latent_dim: int
+    seeds: keras.random.SeedGenerator
+    log_deviation: keras.Variable  # of "gaussian"
+    trackers: list[keras.metrics.Metric]
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        beta: float = 1.0,
+        likelihood: Likelihood = "bernoulli",
+        max_value: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         one_of(likelihood, get_args(Likelihood), "likelihood")
         if beta < 0:
@@ -148,14 +180,14 @@ class VAE(keras.Model):
         self.trackers = [keras.metrics.Mean(name) for name in ("nelbo", "reconstruction", "kl")]
         self.built = True
 
-    output_kind = "samples"
+    output_kind: ClassVar[str] = "samples"
 
     @property
-    def range(self):
+    def range(self) -> tuple[float, float]:
         """(lowest, highest) value of a pixel."""
         return 0.0, self.max_value
 
-    def call(self, images, training=False):
+    def call(self, images: Tensor, training: bool = False) -> dict[str, Tensor]:
         """{"mean", "log_variance", "pixels"} of a latent drawn for each image."""
         mean, log_variance = self.encoder(images, training=training)
         noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=self.seeds)
@@ -163,7 +195,14 @@ class VAE(keras.Model):
         pixels = self.decoder(latent, training=training)
         return {"mean": mean, "log_variance": log_variance, "pixels": pixels}
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Tensor:
         """Negative evidence lower bound, in nats an image, with `beta`."""
         reconstruction = -self._log_likelihood(x, y_pred["pixels"])
         kl = ops.sum(kl_divergence(y_pred["mean"], y_pred["log_variance"]), axis=-1)
@@ -171,7 +210,7 @@ class VAE(keras.Model):
             tracker.update_state(value)
         return ops.mean(reconstruction + self.beta * kl)
 
-    def _log_likelihood(self, images, pixels):
+    def _log_likelihood(self, images: Tensor, pixels: Tensor) -> Tensor:
         """Of each image, in nats, (N,)."""
         target = ops.cast(images, "float32") / self.max_value
         if self.likelihood == "bernoulli":
@@ -182,32 +221,32 @@ class VAE(keras.Model):
             each = -0.5 * error**2 - log_deviation - 0.5 * LOG_2PI
         return ops.sum(each, axis=(1, 2, 3))
 
-    def encode(self, images):
+    def encode(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(mean, log_variance) of the latent of each image, (N, H, W, C) -> 2 x (N, latent_dim)."""
         mean, log_variance = self.encoder(ops.convert_to_tensor(images, "float32"), training=False)
         return ops.convert_to_numpy(mean), ops.convert_to_numpy(log_variance)
 
-    def decode(self, latents):
+    def decode(self, latents: np.ndarray) -> np.ndarray:
         """Expected pixels, from 0 to `max_value`: (N, latent_dim) -> (N, H, W, C)."""
         pixels = self.decoder(ops.convert_to_tensor(latents, "float32"), training=False)
         pixels = ops.sigmoid(pixels) if self.likelihood == "bernoulli" else ops.clip(pixels, 0, 1)
         return ops.convert_to_numpy(pixels) * self.max_value
 
-    def sample(self, count, seed=0):
+    def sample(self, count: int, seed: int = 0) -> np.ndarray:
         """Pictures of latents drawn from the prior, (count, H, W, C); a seed gives the same latents."""
         return self.decode(np.random.default_rng(seed).normal(size=(count, self.latent_dim)))
 
-    def reconstruct(self, images):
+    def reconstruct(self, images: np.ndarray) -> np.ndarray:
         """What is left of images after the latent's mean: as the images."""
         return self.decode(self.encode(images)[0])
 
-    def interpolate(self, a, b, steps=8):
+    def interpolate(self, a: np.ndarray, b: np.ndarray, steps: int = 8) -> np.ndarray:
         """Pictures on the straight line between the latents of two images (H, W, C): (steps, H, W, C)."""
         start, end = self.encode(np.stack([a, b]))[0]
         share = np.linspace(0, 1, steps)[:, None]
         return self.decode((1 - share) * start + share * end)
 
-    def bound(self, images, samples=64, seed=0):
+    def bound(self, images: np.ndarray, samples: int = 64, seed: int = 0) -> np.ndarray:
         """Importance-weighted bound on -log p(image) in nats, (N,) (Burda et al. 2015, arXiv:1509.00519).
 
         With one sample it is the negative ELBO; it falls towards -log p with more.
@@ -232,14 +271,14 @@ class VAE(keras.Model):
         top = weights.max(axis=0)
         return -(top + np.log(np.mean(np.exp(weights - top), axis=0)))
 
-    def latent_kl(self, images):
+    def latent_kl(self, images: np.ndarray) -> np.ndarray:
         """Nats that each latent unit carries on average, (latent_dim,): one below 0.01 has collapsed.
 
         Such a unit says nothing about the image, and the decoder has learned not to listen to it.
         """
         return ops.convert_to_numpy(kl_divergence(*self.encode(images))).mean(axis=0)
 
-    def served(self):
+    def served(self) -> dict[str, keras.Model]:
         """The parts that a SavedModel serves: {signature: functional model}."""
         image, latent = self.encoder.inputs[0], self.decoder.inputs[0]
         to_pixels = keras.Sequential(
@@ -262,7 +301,7 @@ class VAE(keras.Model):
             "decode": keras.Model(latent, {"images": to_pixels(self.decoder(latent))}),
         }
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "encoder": keras.saving.serialize_keras_object(self.encoder),
             "decoder": keras.saving.serialize_keras_object(self.decoder),
@@ -273,7 +312,7 @@ class VAE(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         parts = {
             part: keras.saving.deserialize_keras_object(config[part])
             for part in ("encoder", "decoder")

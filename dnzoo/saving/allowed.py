@@ -1,6 +1,8 @@
 """Which classes the architecture of a saved model may name: nothing else is ever built."""
 
 import importlib
+from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -31,7 +33,7 @@ OTHERS = {
 }
 
 
-def check_classes(node, folder=None):
+def check_classes(node: Any, folder: str | Path | None = None) -> None:
     """Raise ValueError when serialised Keras names anything that is not on the allow-list."""
     if isinstance(node, list):
         for item in node:
@@ -48,7 +50,7 @@ def check_classes(node, folder=None):
             check_classes(value, folder)
 
 
-def _allowed(node):
+def _allowed(node: dict[str, Any]) -> bool:
     module, name = node.get("module"), node["class_name"]
     if not isinstance(name, str) or (module is not None and not isinstance(module, str)):
         return False

@@ -49,7 +49,7 @@ def with_precision(node: Any, policy: str, outputs: Collection[str] = ()) -> Any
     return {key: with_precision(value, policy, outputs) for key, value in node.items()}
 
 
-def _read_by(node):
+def _read_by(node: Any) -> set[str]:
     """Names of the layers whose outputs a serialised call reads."""
     if isinstance(node, dict) and "keras_history" in node:
         return {node["keras_history"][0]}

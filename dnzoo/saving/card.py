@@ -41,7 +41,7 @@ model = dnzoo.load("{name}")  # the trainable Keras model, by name or path
 module = tf.saved_model.load("{name}")  # or plain TensorFlow, without dnzoo:"""
 
 
-def _call(name: str, inputs: list[list]) -> str:
+def _call(name: str, inputs: list[list[Any]]) -> str:
     """outputs = module.serve(image)  # image: float32 (N, H, W, 3)"""
     free = iter({4: "HW", 5: "DHW"}.get(len(inputs[0][2]), ""))
     described = []
@@ -52,7 +52,7 @@ def _call(name: str, inputs: list[list]) -> str:
     return f"outputs = module.{name}({arguments})  # {'; '.join(described)}"
 
 
-def _cell(value):
+def _cell(value: Any) -> str:
     if value is None:
         return "absent"
     if isinstance(value, float):

@@ -15,8 +15,9 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -49,8 +50,8 @@ def save(
     name: str | None = None,
     class_names: Sequence[str] | None = None,
     palette: Sequence[tuple[int, int, int]] | None = None,
-    metrics: dict | None = None,
-    provenance: dict | None = None,
+    metrics: dict[str, Any] | None = None,
+    provenance: dict[str, Any] | None = None,
     labels: dict[str, str] | None = None,
     overwrite: bool = False,
     output: str | Output | None = None,
@@ -98,8 +99,8 @@ def write(
     name: str | None = None,
     class_names: Sequence[str] | None = None,
     palette: Sequence[tuple[int, int, int]] | None = None,
-    metrics: dict | None = None,
-    provenance: dict | None = None,
+    metrics: dict[str, Any] | None = None,
+    provenance: dict[str, Any] | None = None,
     labels: dict[str, str] | None = None,
     output: str | Output | None = None,
 ) -> None:
@@ -132,7 +133,7 @@ def write(
         _write_in_child(handed, folder)
 
 
-def _refuse_others(path, partial=None):
+def _refuse_others(path: str | Path, partial: Path | None = None) -> None:
     """Raise FileExistsError where something else is at `path` than what `save` has written."""
     path = Path(path)
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
@@ -199,7 +200,7 @@ def check(model: keras.Model) -> None:
     check_classes(architecture.of(model))
 
 
-def as_float32(model):
+def as_float32(model: keras.Model) -> keras.Model:
     """A copy that computes in float32 with the same weights."""
     copied = architecture.build(architecture.of(model))
     for weight, value in zip(copied.weights, model.weights, strict=True):
@@ -212,7 +213,7 @@ def served(model: keras.Model) -> dict[str, keras.Model]:
     return kinds.of(model).served()
 
 
-def signatures(model):
+def signatures(model: keras.Model) -> dict[str, list[list[Any]]]:
     """What a SavedModel's functions read: {name: [(input, dtype, shape with None for what is free)]}."""
     return {
         name: [[x.name, str(x.dtype), list(x.shape)] for x in part.inputs]
@@ -220,7 +221,7 @@ def signatures(model):
     }
 
 
-def _write(meta, weights, folder):
+def _write(meta: Mapping[str, Any], weights: Sequence[np.ndarray], folder: Path) -> None:
     import tensorflow as tf
 
     model = architecture.build(meta["architecture"])
@@ -255,17 +256,17 @@ def _write(meta, weights, folder):
     storage.write_json(folder / EXTRA, meta)
 
 
-def _serving_function(model, kind):
+def _serving_function(model: keras.Model, kind: kinds.Kind) -> Any:
     import tensorflow as tf
 
-    def serve(*inputs):
+    def serve(*inputs: Any) -> dict[str, Any]:
         return kind.outputs(model(inputs[0] if len(inputs) == 1 else list(inputs), training=False))
 
     signature = [tf.TensorSpec(x.shape, x.dtype, name=x.name) for x in model.inputs]
     return tf.function(serve, input_signature=signature)
 
 
-def _write_in_child(handed, folder):
+def _write_in_child(handed: str, folder: str | Path) -> None:
     package = str(Path(__file__).parents[2])
     paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
     env = {**os.environ, "KERAS_BACKEND": "tensorflow", "PYTHONPATH": os.pathsep.join(paths)}
@@ -283,10 +284,10 @@ def _write_in_child(handed, folder):
 
 
 if __name__ == "__main__":  # the child process of `save` on JAX and PyTorch
-    source, target = sys.argv[1:]
-    with np.load(Path(source, "weights.npz")) as arrays:
+    _source, _target = sys.argv[1:]
+    with np.load(Path(_source, "weights.npz")) as _arrays:
         _write(
-            json.loads(Path(source, "meta.json").read_text("utf-8")),
-            [arrays[f"arr_{i}"] for i in range(len(arrays.files))],
-            Path(target),
+            json.loads(Path(_source, "meta.json").read_text("utf-8")),
+            [_arrays[f"arr_{i}"] for i in range(len(_arrays.files))],
+            Path(_target),
         )

@@ -1,7 +1,8 @@
 """Autoencoding as a task: a variational autoencoder's bound, and what it makes of images."""
 
 import dataclasses
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -27,9 +28,12 @@ class Autoencoding(Task):
             training batch, once for validation and test (Salakhutdinov and Murray 2008).
     """
 
-    kind, monitor, curves = "samples", "nelbo", ("kl",)
-    options, fixed = ("binarise",), ("image_size", "likelihood")
-    labels = {
+    kind: ClassVar[str] = "samples"
+    monitor: str = "nelbo"
+    curves: tuple[str, ...] = ("kl",)
+    options: ClassVar[tuple[str, ...]] = ("binarise",)
+    fixed: ClassVar[tuple[str, ...]] = ("image_size", "likelihood")
+    labels: Mapping[str, str] = {
         "nelbo": "negative ELBO, nats per image",
         "reconstruction": "reconstruction, nats per image",
         "kl": "KL divergence, nats per image",
@@ -38,7 +42,7 @@ class Autoencoding(Task):
         "active_units": "active latent units",
         "unit_kl": "nats of each latent unit",
     }
-    caption = (
+    caption: str = (
         "Top: held-out images and, below each, its reconstruction from the latent's mean. "
         "Then interpolations between two of them, and samples of the prior."
     )
@@ -58,23 +62,31 @@ class Autoencoding(Task):
 
     @classmethod
     def load(cls, config: Config) -> Pictures:
+        """The images that the config names."""
         return load(config.data, config.data_dir, config.image_size, config.seed)
 
     @classmethod
     def teaches(cls, model: keras.Model) -> bool:
+        """Whether it is a `VAE`."""
         return isinstance(model, VAE)
 
     @classmethod
     def settings_of(cls, model: VAE) -> dict[str, Any]:
+        """The size and the likelihood that the model has."""
         return {"image_size": model.encoder.input_shape[1], "likelihood": model.likelihood}
 
-    def __init__(self, data: Pictures, config: training.Config, binarise: bool = True):
+    binarise: bool
+    description: str
+
+    def __init__(self, data: Pictures, config: training.Config, binarise: bool = True) -> None:
         self.binarise = binarise
         super().__init__(data, config, self._pictures, self._pictures)
         if binarise:
             self.description += ", pixels drawn 0 or 1"
 
-    def _pictures(self, pictures, labels, rng):
+    def _pictures(
+        self, pictures: np.ndarray, labels: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray]:
         if self.binarise:
             pictures = 255 * (pictures > rng.uniform(0, 255, pictures.shape))
         return (np.asarray(pictures, "float32"),)

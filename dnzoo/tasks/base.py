@@ -50,6 +50,14 @@ class Task:
     curves: tuple[str, ...] = ()
     labels: Mapping[str, str] = {}
     caption: str
+    data: Data
+    config: training.Config
+    name: str
+    train: Batches
+    validation: Evaluation
+    test: Evaluation | None
+    published: dict[str, Any]
+    description: str
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -85,7 +93,7 @@ class Task:
         return {}
 
     @classmethod
-    def config_of(cls, model: keras.Model, extension: type) -> type[training.Config]:
+    def config_of(cls, model: keras.Model, extension: type[Any]) -> type[training.Config]:
         """The dataclass of the flags for fine-tuning a model.
 
         Args:
@@ -106,11 +114,11 @@ class Task:
         self,
         data: Data,
         config: training.Config,
-        augment: Callable | None = None,
-        prepare: Callable | None = None,
+        augment: Callable[..., Any] | None = None,
+        prepare: Callable[..., Any] | None = None,
         fill: Sequence[float] | None = None,
         repeat: int = 1,
-    ):
+    ) -> None:
         self.data, self.config, self.name = data, config, data.name
         shared = {
             "batch_size": config.batch_size,
@@ -124,7 +132,7 @@ class Task:
             if split in data.splits
         }
         self.validation, self.test = parts["validation"], parts.get("test")
-        self.published: dict[str, Any] = {"labels": dict(self.labels)}
+        self.published = {"labels": dict(self.labels)}
         self.description = f"{data.name} ({data.detail}): " + ", ".join(
             f"{len(part):,} {split}" for split, part in {"training": self.train, **parts}.items()
         )

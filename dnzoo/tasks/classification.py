@@ -1,7 +1,7 @@
 """Classification as a task: a small net that tells images apart, to judge generated ones by."""
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -22,8 +22,9 @@ class Classification(Task):
         config: `dnzoo.training.Config`; its `batch_size`, `seed` and `smoke` count.
     """
 
-    kind, monitor = "labels", "accuracy"
-    caption = "Held-out images that were named wrong, or, where there are fewer, right."
+    kind: ClassVar[str] = "labels"
+    monitor: str = "accuracy"
+    caption: str = "Held-out images that were named wrong, or, where there are fewer, right."
 
     @dataclasses.dataclass(kw_only=True)
     class Config(SmallImages):
@@ -31,13 +32,18 @@ class Classification(Task):
 
     @classmethod
     def load(cls, config: Config) -> Pictures:
+        """The images that the config names."""
         return load(config.data, config.data_dir, config.image_size, config.seed)
 
-    def __init__(self, data: Pictures, config: training.Config):
+    loss: keras.losses.Loss | str | None
+
+    def __init__(self, data: Pictures, config: training.Config) -> None:
         super().__init__(data, config, self._shifted)
         self.loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
-    def _shifted(self, pictures, labels, rng):
+    def _shifted(
+        self, pictures: np.ndarray, labels: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Moved by up to two pixels and mirrored at random."""
         moved = np.pad(pictures, ((0, 0), (2, 2), (2, 2), (0, 0)))
         height, width = pictures.shape[1:3]
@@ -53,7 +59,7 @@ class Classification(Task):
         """Metrics to follow while training."""
         return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
 
-    def _named(self, model):
+    def _named(self, model: keras.Model) -> np.ndarray:
         parts = [model.predict_on_batch(self.test.batch(i)[0]) for i in range(self.test.steps)]
         return np.argmax(np.concatenate(parts), axis=-1)
 

@@ -1,9 +1,9 @@
 """Generation as a task: how a GAN's pictures differ from real ones, and whether they are copies."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -38,16 +38,18 @@ class Generation(Task):
         ValueError: when the classifier reads pictures of another shape.
     """
 
-    kind, monitor = "samples", "frechet_distance"
-    options, fixed = ("classifier", "conditional"), ("image_size", "conditional")
-    labels = {
+    kind: ClassVar[str] = "samples"
+    monitor: str = "frechet_distance"
+    options: ClassVar[tuple[str, ...]] = ("classifier", "conditional")
+    fixed: ClassVar[tuple[str, ...]] = ("image_size", "conditional")
+    labels: Mapping[str, str] = {
         "frechet_distance": "Frechet distance",
         "frechet_distance_of_training": "Frechet distance of training images",
         "distance_ratio": "nearest-neighbour distance relative to test images",
         "class_share": "share of each class",
     }
-    curves = ("discriminator_loss", "generator_loss")
-    caption = (
+    curves: tuple[str, ...] = ("discriminator_loss", "generator_loss")
+    caption: str = (
         "Left half: images of random latents. Right half: some of them, each followed by the "
         "training image that is nearest to it."
     )
@@ -63,15 +65,23 @@ class Generation(Task):
 
     @classmethod
     def load(cls, config: Config) -> Pictures:
+        """The images that the config names."""
         return load(config.data, config.data_dir, config.image_size, config.seed)
 
     @classmethod
     def teaches(cls, model: keras.Model) -> bool:
+        """Whether it is a `GAN`."""
         return isinstance(model, GAN)
 
     @classmethod
     def settings_of(cls, model: GAN) -> dict[str, Any]:
+        """The size of its images, and whether it reads labels."""
         return {"image_size": model.generator.output_shape[1], "conditional": model.conditional}
+
+    conditional: bool
+    classifier_name: str
+    judge: keras.Model
+    distance: FrechetDistance
 
     def __init__(
         self,
@@ -79,7 +89,7 @@ class Generation(Task):
         config: training.Config,
         classifier: str | Path,
         conditional: bool = False,
-    ):
+    ) -> None:
         self.conditional = conditional
         super().__init__(data, config, self._inputs, self._inputs)
         net = saving.load(classifier)
@@ -93,11 +103,13 @@ class Generation(Task):
         self.judge = keras.Model(net.input, [last.input, last.output])
         self.distance = FrechetDistance(lambda pictures: self._judged(pictures)[0])
 
-    def _inputs(self, pictures, labels, rng):
+    def _inputs(
+        self, pictures: np.ndarray, labels: np.ndarray, rng: np.random.Generator
+    ) -> tuple[Any]:
         pictures = np.asarray(pictures, "float32")
         return ((pictures, np.asarray(labels, "int32")),) if self.conditional else (pictures,)
 
-    def _judged(self, pictures):
+    def _judged(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(features, class numbers) of pictures from 0 to 255."""
         pictures = np.asarray(pictures, "float32")
         parts = [
@@ -127,7 +139,7 @@ class Generation(Task):
         real = self.validation.arrays[0][: self._count(VALIDATED)]
         return {self.monitor: self.frechet_distance(real, model.generate(len(real), seed=1))}
 
-    def _count(self, count):
+    def _count(self, count: int) -> int:
         return 32 if self.config.smoke else count
 
     def evaluate(self, model: GAN) -> dict[str, Any]:
@@ -161,18 +173,18 @@ class Generation(Task):
             "class_share": {str(i): share for i, share in enumerate(shares)},
         }
 
-    def _shares(self, classes):
+    def _shares(self, classes: np.ndarray) -> list[float]:
         count = self.judge.outputs[1].shape[-1]
         return (np.bincount(classes, minlength=count) / len(classes)).tolist()
 
-    def _neighbours(self, generated):
+    def _neighbours(self, generated: np.ndarray) -> tuple[float, int]:
         """How near generated pictures are to training ones, as a share of what test pictures are."""
         distances, _ = self._nearest(generated[: self._count(NEIGHBOURS)])
         usual, _ = self._nearest(self.test.arrays[0][: self._count(NEIGHBOURS)])
         typical = float(np.median(usual))
         return float(np.median(distances)) / typical, int(np.sum(distances < COPY * typical))
 
-    def _nearest(self, pictures):
+    def _nearest(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(root mean square difference to, number of) the nearest training picture of each."""
         pictures = np.asarray(pictures, "float32").reshape(len(pictures), -1)
         best = np.full(len(pictures), np.inf)

@@ -1,7 +1,7 @@
 """Masks of objects whose boxes are given, as a task: jittered true boxes, AP of pasted masks."""
 
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -31,8 +31,9 @@ class InstanceMasks(Task):
         mask_size: rows of the masks that the model puts out.
     """
 
-    kind, new_head = "masks", True
-    caption = "Held-out images, the true masks, and the masks found in the boxes shown."
+    kind: ClassVar[str] = "masks"
+    new_head: ClassVar[bool] = True
+    caption: str = "Held-out images, the true masks, and the masks found in the boxes shown."
 
     @dataclasses.dataclass(kw_only=True)
     class Config(Scenes):
@@ -43,6 +44,7 @@ class InstanceMasks(Task):
 
     @classmethod
     def load(cls, config: Config) -> objects.Instances:
+        """The images and their objects that the config names."""
         return objects.load(
             config.data,
             config.data_dir,
@@ -53,7 +55,14 @@ class InstanceMasks(Task):
             config.backgrounds,
         )
 
-    def __init__(self, data: objects.Instances, config: training.Config, mask_size: int = 28):
+    mask_size: int
+    augment: Augmentation
+    loss: keras.losses.Loss | str | None
+    published: dict[str, Any]
+
+    def __init__(
+        self, data: objects.Instances, config: training.Config, mask_size: int = 28
+    ) -> None:
         self.mask_size = mask_size
         self.augment = Augmentation(data.targets)
         super().__init__(data, config, self._augmented, self._prepared)
@@ -62,12 +71,26 @@ class InstanceMasks(Task):
         palette = drawing.palette(count + 1)[1:]
         self.published |= {"class_names": data.class_names, "palette": palette}
 
-    def _augmented(self, images, instances, boxes, labels, rng):
+    def _augmented(
+        self,
+        images: np.ndarray,
+        instances: np.ndarray,
+        boxes: np.ndarray,
+        labels: np.ndarray,
+        rng: np.random.Generator,
+    ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
         images, instances, _, labels = self.augment(images, instances, boxes, labels, rng)
         boxes, labels = _visible(instances, labels)
         return self._prepared(images, instances, boxes, labels, rng)
 
-    def _prepared(self, images, instances, boxes, labels, rng):
+    def _prepared(
+        self,
+        images: np.ndarray,
+        instances: np.ndarray,
+        boxes: np.ndarray,
+        labels: np.ndarray,
+        rng: np.random.Generator,
+    ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
         size = np.concatenate([boxes[..., 2:] - boxes[..., :2]] * 2, axis=-1)
         boxes = boxes + size * rng.uniform(-JITTER, JITTER, boxes.shape)
         boxes = boxes.clip(0, images.shape[1]).astype("float32")
@@ -138,7 +161,7 @@ class InstanceMasks(Task):
         return drawing.grid(tiles, columns=3, background=0)
 
 
-def _visible(instances, labels):
+def _visible(instances: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Boxes of what is left of each object after augmentation, and labels: 255 where nothing is."""
     boxes = np.zeros((*labels.shape, 4), "float32")
     labels = labels.copy()
@@ -152,7 +175,7 @@ def _visible(instances, labels):
     return boxes, labels
 
 
-def _cut(instances, boxes, size):
+def _cut(instances: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:
     """Each object's mask in its box, (n, k, size, size), 0 or 1: the pixel at each bin's centre."""
     count, objects = boxes.shape[:2]
     share = (np.arange(size) + 0.5) / size
@@ -168,7 +191,7 @@ def _cut(instances, boxes, size):
     return (found == 1 + np.arange(objects)[None, :, None, None]).astype("uint8")
 
 
-def _shapes(kind, logits, labels, size):
+def _shapes(kind: str, logits: np.ndarray, labels: np.ndarray, size: int) -> np.ndarray:
     """Probabilities (R, size, size): the model's for the true class, or a shape that fills the box."""
     if not kind:
         chosen = np.take_along_axis(logits, labels[:, None, None, None].astype(int), -1)[..., 0]

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -31,9 +31,11 @@ class Segmentation(Task):
         ValueError: for an unknown loss, or class weights that are not as many as classes.
     """
 
-    kind, monitor, new_head = "classes", "mean_iou", True
-    options = ("loss", "class_weights")
-    caption = "Held-out images, each with the ground truth and the prediction beside it."
+    kind: ClassVar[str] = "classes"
+    monitor: str = "mean_iou"
+    new_head: ClassVar[bool] = True
+    options: ClassVar[tuple[str, ...]] = ("loss", "class_weights")
+    caption: str = "Held-out images, each with the ground truth and the prediction beside it."
 
     @dataclasses.dataclass(kw_only=True)
     class Config(Scenes):
@@ -48,6 +50,7 @@ class Segmentation(Task):
 
     @classmethod
     def load(cls, config: Config) -> segmentation.SegmentationData:
+        """The images and masks that the config names."""
         return segmentation.load(
             config.data,
             config.data_dir,
@@ -61,7 +64,11 @@ class Segmentation(Task):
 
     @classmethod
     def settings_of(cls, model: keras.Model) -> dict[str, Any]:
+        """The loss that fits fine-tuning."""
         return {"loss": "cross_entropy+dice"}
+
+    loss: keras.losses.Loss | str | None
+    published: dict[str, Any]
 
     def __init__(
         self,
@@ -69,7 +76,7 @@ class Segmentation(Task):
         config: training.Config,
         loss: str = "cross_entropy",
         class_weights: Sequence[float] = (),
-    ):
+    ) -> None:
         weights, names = tuple(class_weights) or None, data.class_names
         if weights and len(weights) != len(names):
             raise ValueError(

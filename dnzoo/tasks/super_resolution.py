@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import keras
 import numpy as np
@@ -53,16 +53,18 @@ class SuperResolution(Task):
         ValueError: for an unknown loss, or a patch larger than the tiles.
     """
 
-    kind, monitor = "image", "psnr"
-    options, fixed = ("loss", "luma", "patch"), ("scale",)
-    labels = {
+    kind: ClassVar[str] = "image"
+    monitor: str = "psnr"
+    options: ClassVar[tuple[str, ...]] = ("loss", "luma", "patch")
+    fixed: ClassVar[tuple[str, ...]] = ("scale",)
+    labels: Mapping[str, str] = {
         "psnr_y": "PSNR of Y, dB",
         "ssim_y": "SSIM of Y",
         "bicubic_psnr_y": "bicubic PSNR of Y, dB",
         "bicubic_ssim_y": "bicubic SSIM of Y",
         "psnr_y_each": "PSNR of Y per image, dB",
     }
-    caption = "Held-out photographs: bicubic, the model, the ground truth."
+    caption: str = "Held-out photographs: bicubic, the model, the ground truth."
 
     @dataclasses.dataclass(kw_only=True)
     class Config(training.Config):
@@ -80,12 +82,20 @@ class SuperResolution(Task):
 
     @classmethod
     def load(cls, config: Config) -> photographs.Photographs:
+        """The photographs that the config names."""
         return photographs.load(config.data, config.data_dir, config.scale, config.seed)
 
     @classmethod
     def settings_of(cls, model: keras.Model) -> dict[str, Any]:
+        """The scale of the model, and whether it reads Y alone."""
         luma = model.input_shape[-1] == 1
         return {"scale": inference.scale(model), "patch": 32, "luma": luma}
+
+    scale: int
+    luma: bool
+    patch: int
+    description: str
+    loss: keras.losses.Loss | str | None
 
     def __init__(
         self,
@@ -94,7 +104,7 @@ class SuperResolution(Task):
         loss: Loss = "l1",
         luma: bool = False,
         patch: int = 48,
-    ):
+    ) -> None:
         largest = data.splits["train"][0].shape[1]
         if not 1 <= patch <= largest:
             raise ValueError(
@@ -104,9 +114,13 @@ class SuperResolution(Task):
         super().__init__(data, config, self._patches, self._whole, repeat=PATCHES)
         self.loss = loss_named(loss)
         self.description += f", {len(data.test)} test photographs"
-        self.photographs = dict(list(data.test.items())[: 2 if config.smoke else None])
+        self.photographs: dict[str, np.ndarray] = dict(
+            list(data.test.items())[: 2 if config.smoke else None]
+        )
 
-    def _patches(self, small, large, rng):
+    def _patches(
+        self, small: np.ndarray, large: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
         """A random patch of each tile, flipped and turned at random: eight ways."""
         size, scale, count = self.patch, self.scale, len(small)
         tops, lefts = rng.integers(0, small.shape[1] - size + 1, (2, count))
@@ -121,7 +135,9 @@ class SuperResolution(Task):
             pairs.append(pair)
         return self._whole(*map(np.stack, zip(*pairs)), rng)
 
-    def _whole(self, small, large, rng):
+    def _whole(
+        self, small: np.ndarray, large: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
         return self.pixels(small), self.pixels(large)
 
     def pixels(self, images: np.ndarray) -> np.ndarray:

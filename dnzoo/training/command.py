@@ -20,10 +20,10 @@ ARGUMENTS = {"size": "image_size"}
 
 
 def command(
-    build: Callable,
+    build: Callable[..., Any],
     config_class: type | Callable[[str | None], type],
     description: str,
-    search_space: Callable | None = None,
+    search_space: Callable[..., Any] | None = None,
 ) -> None:
     """Train, tune or evaluate with a config from the command line; exit with one line on an error.
 
@@ -37,13 +37,15 @@ def command(
     call(functools.partial(_train, build, search_space), config_class, description)
 
 
-def setup(config: Any, build: Callable) -> tuple[Any, Callable]:
+def setup(config: Any, build: Callable[..., Any]) -> tuple[Any, Callable[..., Any]]:
     """(task, build) for `training.run`, of a task's config and a recipe's `build(config, data)`."""
     task = config.task.from_config(config)
     return task, functools.partial(build, config, task.data)
 
 
-def call(main: Callable, config_class: type | Callable, description: str) -> None:
+def call(
+    main: Callable[..., Any], config_class: type | Callable[..., type], description: str
+) -> None:
     """Run `main(config)`, for a script that is no training."""
     logging.getLogger("absl").setLevel(logging.ERROR)  # TFDS warns of every config of one's own
     fields = ["config", "model"]  # what is read before the others are known
@@ -62,7 +64,7 @@ def call(main: Callable, config_class: type | Callable, description: str) -> Non
 
 
 def parse(
-    config_class: type | Callable,
+    config_class: type | Callable[..., type],
     description: str = "",
     args: Sequence[str] | None = None,
     fields: list[str] | None = None,
@@ -108,7 +110,7 @@ def as_flags(message: str, fields: Collection[str]) -> str:
     if not names:
         return message
 
-    def flag(found: re.Match) -> str:
+    def flag(found: re.Match[str]) -> str:
         named = known[found["value"] or found["name"]].replace("_", "-")
         return f"--{named} " if found["value"] else f"--{named}"
 
@@ -116,7 +118,7 @@ def as_flags(message: str, fields: Collection[str]) -> str:
     return re.sub(pattern, flag, message)
 
 
-def _train(build: Callable, search_space: Callable | None, config: Any) -> None:
+def _train(build: Callable[..., Any], search_space: Callable[..., Any] | None, config: Any) -> None:
     if not config.evaluate:  # before data is prepared, which may take long
         storage.refuse_filled(config.out, beside=(EVALUATION,))
         if Path(config.out).resolve() == Path(config.data_dir).resolve():

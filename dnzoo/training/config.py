@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 import keras
 
+from dnzoo.training.devices import Distribute, Precision
 from dnzoo.training.optimizers import Adam
 
 # What says where and how a command runs, not what it computes: it is neither stored nor compared.
@@ -76,10 +77,10 @@ class Config:
     """Decoupled weight decay, of kernels only."""
     patience: int = 0
     """Stop after so many epochs without a better validation score; 0: never."""
-    precision: Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"] = "auto"
+    precision: Precision = "auto"
     """auto: mixed_bfloat16 on a GPU or TPU, and on a CPU with AMX or AVX512-BF16; else float32. Models are
     saved in float32."""
-    distribute: Literal["auto", "none", "mirrored", "tpu"] = "auto"
+    distribute: Distribute = "auto"
     """auto: all GPUs, if there are several; mirrored: all devices. The batch is shared by them."""
     seed: int = 0
     """Fixes weights, order, augmentation and dropout: the same seed gives the same run."""

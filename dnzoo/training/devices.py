@@ -3,13 +3,17 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any, Literal
 
 import keras
 
+Precision = Literal["auto", "float32", "mixed_bfloat16", "mixed_float16"]
+Distribute = Literal["auto", "none", "mirrored", "tpu"]
 
-def accelerated():
+
+def accelerated() -> bool:
     """Whether the backend computes on a GPU, or on a TPU that `distributed` has connected to."""
     backend = keras.backend.backend()
     if backend == "torch":
@@ -25,14 +29,14 @@ def accelerated():
     return bool(tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("TPU"))
 
 
-def precision(name):
+def precision(name: Precision) -> str:
     """The policy that `precision` names; "auto": bfloat16 where the device multiplies it by itself."""
     if name != "auto":
         return name
     return "mixed_bfloat16" if accelerated() or _cpu_has_bfloat16() else "float32"
 
 
-def _cpu_has_bfloat16(cpuinfo="/proc/cpuinfo"):
+def _cpu_has_bfloat16(cpuinfo: str = "/proc/cpuinfo") -> bool:
     """Whether the CPU has AMX or AVX512-BF16; without, bfloat16 is slower than float32."""
     try:
         with open(cpuinfo, encoding="utf-8") as file:
@@ -42,13 +46,13 @@ def _cpu_has_bfloat16(cpuinfo="/proc/cpuinfo"):
     return "amx_bf16" in flags or "avx512_bf16" in flags
 
 
-def jit_compile():
+def jit_compile() -> Literal["auto", False]:
     """For `compile`: XLA doubles the time of a step on TensorFlow's CPU, and is JAX's only way."""
     return "auto" if keras.backend.backend() != "tensorflow" or accelerated() else False
 
 
 @contextlib.contextmanager
-def distributed(name: Literal["auto", "none", "mirrored", "tpu"], batch_size: int) -> Iterator[int]:
+def distributed(name: Distribute, batch_size: int) -> Iterator[int]:
     """What is built and trained inside runs on the devices that `distribute` names.
 
     Args:
@@ -82,7 +86,7 @@ def distributed(name: Literal["auto", "none", "mirrored", "tpu"], batch_size: in
         yield replicas
 
 
-def _refuse_several_workers():
+def _refuse_several_workers() -> None:
     workers = json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {}).get("worker", [])
     if len(workers) > 1 and keras.backend.backend() == "tensorflow":
         raise ValueError(
@@ -91,7 +95,7 @@ def _refuse_several_workers():
         )
 
 
-def _strategy(name):
+def _strategy(name: Distribute) -> tuple[int, Callable[[], AbstractContextManager[Any]]]:
     import tensorflow as tf
 
     if name == "tpu" or (name == "auto" and tf.config.list_physical_devices("TPU")):
@@ -111,7 +115,7 @@ def _strategy(name):
     return 1, contextlib.nullcontext
 
 
-def _data_parallel(name):
+def _data_parallel(name: Distribute) -> tuple[int, Callable[[], AbstractContextManager[Any]]]:
     import jax
 
     devices = jax.devices()
@@ -124,7 +128,7 @@ def _data_parallel(name):
         return 1, contextlib.nullcontext
 
     @contextlib.contextmanager
-    def scope():
+    def scope() -> Iterator[None]:
         before = keras.distribution.distribution()
         kind = f"{devices[0].platform}:"
         names = [f"{kind}{device.id}" for device in devices]

@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 
 
-def environment():
+def environment() -> dict[str, str]:
     """{"date", "device", "versions"}, for cards, reports and benchmarks."""
     backend = keras.backend.backend()
     packages = ["dnzoo", "keras", backend, "numpy"]
@@ -21,7 +21,7 @@ def environment():
     }
 
 
-def _version(package):
+def _version(package: str) -> str:
     if package == "dnzoo":
         import dnzoo
 
@@ -29,7 +29,7 @@ def _version(package):
     return importlib.metadata.version(package)
 
 
-def _device():
+def _device() -> str:
     names = [f"{os.cpu_count()} cores, {_processor()}"]
     if keras.backend.backend() == "jax":
         import jax
@@ -49,7 +49,7 @@ def _device():
     return ", ".join(names)
 
 
-def _processor():
+def _processor() -> str:
     """The name; of AMD's and Intel's servers also the generation, which the name may not tell."""
     try:
         lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()

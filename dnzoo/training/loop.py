@@ -3,14 +3,21 @@
 import csv
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 
+from dnzoo import storage
 from dnzoo.metrics import higher_is_better
 from dnzoo.training import devices, state
 from dnzoo.training.config import Config, Stage, difference
 from dnzoo.training.progress import Steps, Stop
+
+if TYPE_CHECKING:
+    from dnzoo.tasks import Task
 
 LAST, BEST = "checkpoints/last.npz", "checkpoints/best.npz"
 CHECKPOINT_SECONDS = 60  # from one to the next: so much work is lost when a process is killed
@@ -35,17 +42,17 @@ class Notes:
     """
 
     step: int = 0
-    history: list = dataclasses.field(default_factory=list)
+    history: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     best: float | None = None
     seconds: float = 0.0
     stage: int = 0
     stage_row: int = 0
-    logs: dict | None = None
-    config: dict = dataclasses.field(default_factory=dict)
+    logs: dict[str, float] | None = None
+    config: dict[str, Any] = dataclasses.field(default_factory=dict)
     batch_size: int = 0
     per_epoch: int = 0
     extra: int = 0
-    changes: list = dataclasses.field(default_factory=list)
+    changes: list[str] = dataclasses.field(default_factory=list)
 
     def change(self, config: Config, batch_size: int, per_epoch: int) -> None:
         """Take over another config, and count steps in its batches.
@@ -77,7 +84,30 @@ class Loop:
     `train()` returns the `Notes`.
     """
 
-    def __init__(self, config, task, model, out, replicas=1):
+    config: Config
+    task: "Task"
+    model: keras.Model
+    out: storage.Owned
+    replicas: int
+    sign: int
+    stages: Sequence[Stage]
+    last: Path
+    resumed: bool
+    notes: Notes
+    kept: float
+    started: float
+    writer: Any  # tensorboard's
+    stop: Stop
+    steps: Steps
+
+    def __init__(
+        self,
+        config: Config,
+        task: "Task",
+        model: keras.Model,
+        out: storage.Owned,
+        replicas: int = 1,
+    ) -> None:
         self.config, self.task, self.model, self.out = config, task, model, out
         self.replicas = replicas
         self.sign = 1 if higher_is_better(task.monitored(model)) else -1
@@ -89,6 +119,7 @@ class Loop:
         self.notes.change(config, task.train.batch_size, task.train.steps_per_epoch)
 
     def train(self) -> Notes:
+        """Train to the end, or until a person stops it, from where the run is."""
         notes = self.notes
         self.kept = time.monotonic()
         self.started = self.kept - notes.seconds
@@ -111,7 +142,7 @@ class Loop:
         self.writer.close()
         return notes
 
-    def _data_rate(self):
+    def _data_rate(self) -> float:
         batches = self.task.train
         count, started = min(20, batches.steps_per_epoch), time.monotonic()
         for _ in batches.dataset(0, count):
@@ -148,7 +179,7 @@ class Loop:
                 notes.logs = self._train_epoch((len(notes.history) + 1) * per_epoch)
             self._end_epoch(notes.logs | self._validate())
 
-    def _restore(self, per_epoch):
+    def _restore(self, per_epoch: int) -> None:
         if self.notes.step % per_epoch:
             # The first use makes their variables. It may draw random numbers: it comes first.
             self.model.evaluate(self.task.validation.dataset(self.replicas), steps=1, verbose=0)
@@ -158,17 +189,17 @@ class Loop:
         self.resumed = False
         print(f"Going on after step {self.notes.step:,}.")
 
-    def _is_over(self, stage):
+    def _is_over(self, stage: Stage) -> bool:
         scores = [self._score(row) for row in self.notes.history[self.notes.stage_row :]]
         patience = self.config.patience or len(scores) + 1
         without_gain = len(scores) - 1 - scores.index(max(scores)) if scores else 0
         return len(scores) >= stage.epochs or without_gain >= patience
 
-    def _score(self, row):
+    def _score(self, row: Mapping[str, float]) -> float:
         """What the best epoch has most of."""
         return self.sign * row[f"val_{self.task.monitor}"]
 
-    def _train_epoch(self, end):
+    def _train_epoch(self, end: int) -> dict[str, float]:
         """The logs of an epoch that ends with step `end`, in as many calls of `fit` as it takes."""
         while True:
             if self.steps.step % self.task.train.steps_per_epoch:
@@ -186,7 +217,7 @@ class Loop:
             self._keep(self.model.metrics)
             self._leave_if_wanted()
 
-    def _metric_values(self):
+    def _metric_values(self) -> list[tuple[Any, np.ndarray]]:
         """Metrics count from an epoch's first step, though every call of `fit` resets them."""
         return [
             (variable, state.read(variable))
@@ -194,14 +225,14 @@ class Loop:
             for variable in metric.variables
         ]
 
-    def _validate(self):
+    def _validate(self) -> dict[str, float]:
         logs = self.task.validate(self.model, self.replicas, [self.steps])
         if self.stop.wanted:  # it ended early
             self._keep()
             self._leave_if_wanted()
         return {f"val_{name}": float(value) for name, value in logs.items()}
 
-    def _end_epoch(self, logs):
+    def _end_epoch(self, logs: Mapping[str, float]) -> None:
         notes, number = self.notes, len(self.notes.history) + 1
         stage = {"stage": notes.stage + 1} if len(self.stages) > 1 else {}
         notes.history.append({"epoch": number, **stage, **logs})
@@ -220,19 +251,19 @@ class Loop:
             f"loss {logs['loss']:.4f}  val_{self.task.monitor} {value:.4f}  {self.steps.in_words()}"
         )
 
-    def _keep(self, metrics=()):
+    def _keep(self, metrics: Sequence[keras.metrics.Metric] = ()) -> None:
         self.notes.seconds = time.monotonic() - self.started
         notes = dataclasses.asdict(self.notes)
         state.save(self.out, LAST, notes, self.model, self.model.optimizer, metrics)
         self.kept = time.monotonic()
 
-    def _leave_if_wanted(self):
+    def _leave_if_wanted(self) -> None:
         if self.stop.wanted:
             raise KeyboardInterrupt(
                 f"Stopped after step {self.notes.step:,}. The same command goes on from there."
             )
 
-    def _tensorboard(self):
+    def _tensorboard(self) -> Any:
         from tensorboard.summary import Writer  # writes by itself, without TensorFlow
 
         # written anew from the history: a killed process may have left half of it
@@ -244,7 +275,7 @@ class Loop:
             self.out.note(f"tensorboard/{path.name}")
         return writer
 
-    def _log(self, new_rows):
+    def _log(self, new_rows: Sequence[Mapping[str, float]]) -> None:
         if not new_rows:
             return
         history = self.notes.history

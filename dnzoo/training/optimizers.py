@@ -1,6 +1,7 @@
 """The optimiser of the recipes: Adam, whose update is one operation where there is one for it."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -29,26 +30,27 @@ class Adam(keras.optimizers.Adam):
 
     def __init__(
         self,
-        *args,
+        *args: Any,
         weight_decay: float | None = None,
         no_decay: Sequence[str] = (),
-        **kwargs,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, weight_decay=weight_decay or None, **kwargs)
         self.no_decay = tuple(no_decay)
         if no_decay:
             self.exclude_from_weight_decay(var_names=list(no_decay))
 
-    def get_config(self) -> dict:
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "no_decay": list(self.no_decay)}
 
-    def update_step(self, gradient, variable, learning_rate) -> None:
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Update one weight by its gradient."""
         if self._fits_fused(gradient, variable):
             self._fused(gradient, variable, learning_rate)
         else:
             super().update_step(gradient, variable, learning_rate)
 
-    def _fits_fused(self, gradient, variable):
+    def _fits_fused(self, gradient: Any, variable: Any) -> bool:
         if keras.backend.backend() != "tensorflow" or self.amsgrad:
             return False
         import tensorflow as tf
@@ -59,7 +61,7 @@ class Adam(keras.optimizers.Adam):
             and tf.distribute.get_strategy().num_replicas_in_sync == 1
         )
 
-    def _fused(self, gradient, variable, learning_rate):
+    def _fused(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """`variable` is TensorFlow's own here, not Keras's."""
         import tensorflow as tf
 

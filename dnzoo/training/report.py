@@ -77,7 +77,7 @@ def print_metrics(metrics: Mapping[str, Any], labels: Mapping[str, str] | None =
         rich.print(table)
 
 
-def _number(value):
+def _number(value: Any) -> str:
     if value is None:
         return "absent"
     if isinstance(value, float):
@@ -93,17 +93,17 @@ def _rows(values: Mapping[str, Any], labels: Mapping[str, str] | None = None) ->
     return f"<table>{''.join(rows)}</table>"
 
 
-def _cell(key, value):
+def _cell(key: str, value: Any) -> str:
     text = markup.escape(_number(value))
     return f"<code>{text}</code>" if key == "command" else text
 
 
-def _legend(task):
+def _legend(task: Any) -> str:
     colours = zip(task.published.get("class_names", ()), task.published.get("palette", ()))
     return "<p>" + " &nbsp; ".join(f"{_swatch(c)}{markup.escape(n)}" for n, c in colours) + "</p>"
 
 
-def _swatch(colour):
+def _swatch(colour: Sequence[int]) -> str:
     return f"<span class=c style='background:rgb{tuple(colour)}'></span>"
 
 
@@ -144,11 +144,11 @@ def _curves(history: Sequence[Mapping[str, float]], task: Any) -> str:
     return _image(data)
 
 
-def _png(picture):
+def _png(picture: Image.Image) -> str:
     data = io.BytesIO()
     picture.save(data, "png")
     return _image(data, "pixels")
 
 
-def _image(data, kind="plot"):
+def _image(data: io.BytesIO, kind: str = "plot") -> str:
     return f"<img class={kind} src='data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}'>"

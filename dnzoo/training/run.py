@@ -3,8 +3,9 @@
 import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import keras
 
@@ -12,14 +13,17 @@ from dnzoo import saving, storage
 from dnzoo.training import devices, report, state
 from dnzoo.training.config import Config, difference
 from dnzoo.training.environment import environment
-from dnzoo.training.loop import BEST, LAST, Loop
+from dnzoo.training.loop import BEST, LAST, Loop, Notes
+
+if TYPE_CHECKING:
+    from dnzoo.tasks import Task
 
 EVALUATION = "evaluation.json"
 # what a finished run has, in the order in which it appears
 RESULTS = ("saved_model", "predictions.png", "report.html")
 
 
-def run(config, task, build):
+def run(config: Config, task: "Task", build: Callable[[], keras.Model]) -> dict[str, Any] | None:
     """Train the model that `build()` makes on `task`, and leave everything in `config.out`.
 
     The folder gets config.json, log.csv, TensorBoard logs, checkpoints/ (last, and best on the
@@ -57,7 +61,9 @@ def run(config, task, build):
         return _finish(config, task, model, out, notes)
 
 
-def train(config, task, build, out):
+def train(
+    config: Config, task: "Task", build: Callable[[], keras.Model], out: storage.Owned
+) -> tuple[keras.Model, Notes]:
     """The trained model and the `Notes` of its training; `out`, a `storage.Owned`, as for `Loop`."""
     policy = keras.config.dtype_policy()
     with devices.distributed(config.distribute, task.train.batch_size) as replicas:
@@ -73,7 +79,7 @@ def train(config, task, build, out):
             keras.config.set_dtype_policy(policy)
 
 
-def evaluate(config, task):
+def evaluate(config: Config, task: "Task") -> dict[str, Any]:
     """The metrics of the saved model `config.evaluate` on the test split, printed and as JSON."""
     model = saving.load(config.evaluate)
     metrics = task.evaluate(model)
@@ -85,7 +91,7 @@ def evaluate(config, task):
     return metrics
 
 
-def _refuse_other(path, result):
+def _refuse_other(path: Path, result: Mapping[str, Any]) -> None:
     """Raise FileExistsError where a file is no evaluation of the same model on the same data."""
     if path.is_file():
         try:
@@ -142,7 +148,7 @@ def _refuse_changes(
         )
 
 
-def _stored(file):
+def _stored(file: Path) -> dict[str, Any]:
     """The values of a config.json."""
     try:
         values = json.loads(file.read_text("utf-8"))
@@ -153,7 +159,9 @@ def _stored(file):
     return values
 
 
-def _finish(config, task, model, out, notes):
+def _finish(
+    config: Config, task: "Task", model: keras.Model, out: storage.Owned, notes: Notes
+) -> dict[str, Any]:
     """Test the best weights as they are published, in float32; save them; write the report."""
     best = out / BEST
     state.restore(best, model)
@@ -198,7 +206,7 @@ def _finish(config, task, model, out, notes):
     return metrics
 
 
-def _places(out):
+def _places(out: storage.Owned) -> str:
     """Where a person finds what a run made."""
     names = {"SavedModel": "saved_model", "Report": "report.html", "Picture": "predictions.png"}
     return "".join(f"\n{kind + ':':<12}{out / name}" for kind, name in names.items())

@@ -6,12 +6,24 @@ Here every variable of the model, the optimiser and the metrics is kept, by posi
 
 import contextlib
 import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
+from dnzoo import storage
 
-def save(out, name, notes, model, optimizer=None, metrics=()):
+
+def save(
+    out: storage.Owned,
+    name: str,
+    notes: Mapping[str, Any],
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer | None = None,
+    metrics: Sequence[keras.metrics.Metric] = (),
+) -> None:
     """Write all variables and `notes`, which JSON must hold, to a file in the run's folder."""
     kinds = {
         "model": model.variables,
@@ -27,12 +39,14 @@ def save(out, name, notes, model, optimizer=None, metrics=()):
         np.savez(file, notes=np.array(json.dumps(notes)), **arrays)
 
 
-def read(variable):
+def read(variable: Any) -> np.ndarray:
     """A variable's value as an array; one that several devices hold copies of, too."""
     return keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(variable))
 
 
-def restore(path, model, optimizer=None):
+def restore(
+    path: Path, model: keras.Model, optimizer: keras.optimizers.Optimizer | None = None
+) -> None:
     """Put back what `save` kept of the model and the optimiser."""
     _assign(path, "model", model.variables)
     if optimizer is not None:
@@ -40,12 +54,12 @@ def restore(path, model, optimizer=None):
         _assign(path, "optimizer", optimizer.variables)
 
 
-def restore_metrics(path, metrics):
+def restore_metrics(path: Path, metrics: Sequence[keras.metrics.Metric]) -> None:
     """Put back what `save` kept of the metrics, which must have been used before."""
     _assign(path, "metrics", [variable for metric in metrics for variable in metric.variables])
 
 
-def read_notes(path):
+def read_notes(path: Path) -> dict[str, Any]:
     """The notes that `save` kept.
 
     Raises:
@@ -55,7 +69,7 @@ def read_notes(path):
         return json.loads(file["notes"].item())
 
 
-def _assign(path, kind, variables):
+def _assign(path: Path, kind: str, variables: Sequence[Any]) -> None:
     with _reading(path) as file:
         values = [file[f"{kind}_{i}"] for i in range(len(variables))]
         for variable, value in zip(variables, values):
@@ -63,7 +77,7 @@ def _assign(path, kind, variables):
 
 
 @contextlib.contextmanager
-def _reading(path):
+def _reading(path: Path) -> Iterator[Any]:
     try:
         with np.load(path) as file:
             yield file

@@ -10,19 +10,27 @@ import csv
 import dataclasses
 import json
 import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import keras
 
 from dnzoo import storage
-from dnzoo.training.config import difference
+from dnzoo.training.config import Config, difference
 from dnzoo.training.run import train
-from dnzoo.training.tune_report import picture, print_table
+from dnzoo.training.tune_report import Row, picture, print_table
+
+if TYPE_CHECKING:
+    from dnzoo.tasks import Task
+
+Setup = Callable[[Any], tuple["Task", Callable[[], keras.Model]]]  # of a config
+SearchSpace = Callable[[Any], Mapping[str, Any]]  # of a `keras_tuner.HyperParameters`
 
 PATIENCE = 3  # epochs, for trials without `patience`
 BEST = "best.json"
 
 
-def tune(config, setup, search_space):
+def tune(config: Config, setup: Setup, search_space: SearchSpace | None) -> list[Row]:
     """Try `config.tune` settings (Hyperband: of at most so many epochs), judged on validation.
 
     `config.out` gets trials/ (each with its config, log and result), trials.csv, trials.png, and
@@ -50,7 +58,7 @@ def tune(config, setup, search_space):
         rows, errors = [], []
 
         class Tuner(keras_tuner.Tuner):
-            def run_trial(self, trial, *args, **kwargs):
+            def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> float:
                 try:
                     row = _trial(config, setup, search_space, trial.hyperparameters, rows, out)
                 except Exception as error:  # keras-tuner would take it for a bad setting
@@ -72,7 +80,7 @@ def tune(config, setup, search_space):
         return _finish(config, out, rows)
 
 
-def _keras_tuner():
+def _keras_tuner() -> Any:
     try:
         import keras_tuner
         import sklearn  # noqa: F401  the Bayesian tuner needs it, and says so only when it starts
@@ -81,7 +89,7 @@ def _keras_tuner():
     return keras_tuner
 
 
-def _oracle(keras_tuner, config, search_space):
+def _oracle(keras_tuner: Any, config: Config, search_space: SearchSpace) -> Any:
     space = keras_tuner.HyperParameters()
     search_space(space)
     shared = {
@@ -95,7 +103,7 @@ def _oracle(keras_tuner, config, search_space):
     return keras_tuner.oracles.BayesianOptimizationOracle(max_trials=config.tune, **shared)
 
 
-def _claim(out, config):
+def _claim(out: storage.Owned, config: Config) -> None:
     """Note what is searched, or refuse a folder that holds another search."""
     file = out / "tune.json"
     mine = {"tuner": config.tuner, "config": config.stored()}
@@ -117,7 +125,14 @@ def _claim(out, config):
         raise ValueError(f"{out} holds another search ({'; '.join(different)}); use another `out`.")
 
 
-def _trial(config, setup, search_space, hyperparameters, rows, out):
+def _trial(
+    config: Config,
+    setup: Setup,
+    search_space: SearchSpace,
+    hyperparameters: Any,
+    rows: Sequence[Row],
+    out: storage.Owned,
+) -> Row:
     """The row of a trial: read if it has ended before, else trained."""
     values = search_space(hyperparameters)
     if config.tuner == "hyperband":
@@ -144,7 +159,7 @@ def _trial(config, setup, search_space, hyperparameters, rows, out):
         return row
 
 
-def _result(folder, number, values):
+def _result(folder: storage.Owned, number: int, values: Mapping[str, Any]) -> Row:
     """The row of a trial that has ended before."""
     row = json.loads((folder / "result.json").read_text("utf-8"))
     if row["values"] != json.loads(json.dumps(values)):
@@ -155,7 +170,7 @@ def _result(folder, number, values):
     return row
 
 
-def _write_table(out, rows):
+def _write_table(out: storage.Owned, rows: Sequence[Row]) -> None:
     with (
         out.new_file("trials.csv") as partial,
         open(partial, "w", newline="", encoding="utf-8") as file,
@@ -168,7 +183,7 @@ def _write_table(out, rows):
         )
 
 
-def _finish(config, out, rows):
+def _finish(config: Config, out: storage.Owned, rows: list[Row]) -> list[Row]:
     scored = [row for row in rows if row["score"] is not None]
     if not scored:
         raise ValueError(f"no trial ended with a number; see {out / 'trials'}.")

@@ -1,7 +1,15 @@
 """What a person sees of a search: a table, and a picture of the trials."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-def print_table(rows):
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Row = dict[str, Any]  # a trial: {"trial", "values": {...}, "score", "epochs", "seconds"}
+
+
+def print_table(rows: Sequence[Row]) -> None:
     """The trials on the terminal, in the order given."""
     import rich.table
 
@@ -14,7 +22,7 @@ def print_table(rows):
     rich.print(table)
 
 
-def picture(rows, title):
+def picture(rows: Sequence[Row], title: str) -> "Figure":
     """A matplotlib figure: the score of each trial with the best so far, and against each setting."""
     import matplotlib
     from matplotlib.figure import Figure
@@ -36,7 +44,7 @@ def picture(rows, title):
     return figure
 
 
-def _progress(axis, scored):
+def _progress(axis: Any, scored: Sequence[Row]) -> None:
     numbers = [row["trial"] for row in scored]
     scores = [row["score"] for row in scored]
     axis.plot(numbers, scores, "o", color="#4c7fd9", label="trial")
@@ -48,7 +56,7 @@ def _progress(axis, scored):
     axis.grid(alpha=0.25)
 
 
-def _against(axis, name, scored):
+def _against(axis: Any, name: str, scored: Sequence[Row]) -> None:
     values = [row["values"][name] for row in scored]
     scores = [row["score"] for row in scored]
     if all(isinstance(value, float) for value in values):
@@ -65,7 +73,7 @@ def _against(axis, name, scored):
     axis.grid(alpha=0.25)
 
 
-def _words(value):
+def _words(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return " ".join(map(str, value))
     return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -46,9 +46,11 @@ class Kind:
         reads_images: whether there are image files to read at all.
     """
 
-    name = ""
+    model: keras.Model
+    facts: dict[str, Any]
+    name: str = ""
     options: tuple[str, ...] = ()
-    reads_images = True
+    reads_images: bool = True
 
     def __init__(self, model: keras.Model, facts: dict[str, Any], name: str | None = None) -> None:
         self.model, self.facts, self.name = model, facts, name or self.name

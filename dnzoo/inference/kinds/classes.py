@@ -17,8 +17,8 @@ class Classes(Kind):
     Facts: `logits`, whether no activation follows the scores.
     """
 
-    name = "classes"
-    options = ("palette",)
+    name: str = "classes"
+    options: tuple[str, ...] = ("palette",)
 
     @property
     def logits(self) -> bool:
@@ -43,7 +43,7 @@ class Classes(Kind):
         return ["_mask.png", "_overlay.png"]
 
     def write(
-        self, image: np.ndarray, target: Target, palette: Sequence | None = None
+        self, image: np.ndarray, target: Target, palette: Sequence[Sequence[int]] | None = None
     ) -> list[str]:
         """Both, or the mask alone as TIFF, tile by tile, for an image that lies on disk."""
         colours = self._colours(palette)
@@ -60,12 +60,15 @@ class Classes(Kind):
         return list(self.endings())
 
     def draw(
-        self, prediction: np.ndarray, image: np.ndarray, palette: Sequence | None = None
+        self,
+        prediction: np.ndarray,
+        image: np.ndarray,
+        palette: Sequence[Sequence[int]] | None = None,
     ) -> Any:
         """The image with every class but 0 tinted in its colour."""
         return drawing.overlay(image, self.numbers(prediction), self._colours(palette))
 
-    def _colours(self, palette):
+    def _colours(self, palette: Sequence[Sequence[int]] | None) -> np.ndarray:
         count = max(self.model.outputs[0].shape[-1], 2)
         return np.array(palette or drawing.palette(count), "uint8")
 

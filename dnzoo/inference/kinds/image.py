@@ -21,7 +21,7 @@ class Image(Kind):
     channel is Y of ITU-R BT.601 (16 to 235), as in super-resolution unless it says otherwise.
     """
 
-    name = "image"
+    name: str = "image"
 
     @property
     def scale(self) -> int:
@@ -46,7 +46,7 @@ class Image(Kind):
         prepare = similarity.luma if self.luma else None
         return apart(self.model, image, tile, out, prepare, self._finish)
 
-    def _finish(self, y, given):
+    def _finish(self, y: np.ndarray, given: np.ndarray) -> np.ndarray:
         from PIL import Image as Pillow
 
         if not self.luma:

@@ -18,8 +18,8 @@ class Labels(Kind):
     Facts: `logits`, whether no activation follows the scores.
     """
 
-    name = "labels"
-    options = ("class_names",)
+    name: str = "labels"
+    options: tuple[str, ...] = ("class_names",)
 
     def outputs(self, outputs: Any) -> dict[str, Any]:
         """{"logits" or "probabilities": as they are, "classes": int32 (N,)}."""

@@ -16,8 +16,8 @@ class Masks(Kind):
     Facts: `logits`, whether no activation follows the scores.
     """
 
-    name = "masks"
-    options = ("palette", "boxes")
+    name: str = "masks"
+    options: tuple[str, ...] = ("palette", "boxes")
 
     def example(self, tensor: keras.KerasTensor, size: int, rng: np.random.Generator) -> np.ndarray:
         """Boxes have their corners in order."""
@@ -41,7 +41,7 @@ class Masks(Kind):
         self,
         image: np.ndarray,
         target: Target,
-        palette: Sequence | None = None,
+        palette: Sequence[Sequence[int]] | None = None,
         boxes: Sequence[float] | None = None,
     ) -> list[str]:
         """Each box's object, in the colour of the class whose mask is the fullest."""
@@ -70,8 +70,8 @@ class Masks(Kind):
         self,
         prediction: tuple[np.ndarray, np.ndarray],
         image: np.ndarray,
-        palette: Sequence | None = None,
-        boxes: np.ndarray = (),
+        palette: Sequence[Sequence[int]] | None = None,
+        boxes: np.ndarray | Sequence[Sequence[float]] = (),
     ) -> Any:
         """The image with every object tinted in its class's colour, and the boxes."""
         from PIL import Image
@@ -103,7 +103,13 @@ def predict_masks(
     return Masks(model, facts).predict((image, boxes), classes)
 
 
-def _masks(model, logits, image, boxes, classes):
+def _masks(
+    model: keras.Model,
+    logits: bool,
+    image: np.ndarray,
+    boxes: np.ndarray,
+    classes: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray]:
     boxes = np.asarray(boxes, "float32")
     if boxes.ndim != 2 or boxes.shape[1] != 4 or (boxes[:, 2:] <= boxes[:, :2]).any():
         raise ValueError(
@@ -150,7 +156,7 @@ def paste_masks(
     return rows @ masks @ columns.transpose(0, 2, 1) > threshold
 
 
-def _weights(start, end, taps, size):
+def _weights(start: np.ndarray, end: np.ndarray, taps: int, size: int) -> np.ndarray:
     """Bilinear weights (R, size, taps) of a mask's rows for the image's rows; none outside."""
     scale = taps / np.maximum(end - start, 1e-6)
     where = (np.arange(size) + 0.5 - start[:, None]) * scale[:, None] - 0.5

@@ -17,9 +17,9 @@ class Samples(Kind):
     functional parts that a SavedModel serves.
     """
 
-    name = "samples"
-    options = ("count", "seed")
-    reads_images = False
+    name: str = "samples"
+    options: tuple[str, ...] = ("count", "seed")
+    reads_images: bool = False
 
     def served(self) -> dict[str, keras.Model]:
         """The model's own."""
