@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -18,7 +19,9 @@ def main() -> int:
     """Print what is not known, a line each; the exit status."""
     command = [sys.executable, "-m", "basedpyright", "--pythonpath", sys.executable]
     command += ["--ignoreexternal", "--outputjson", "--verifytypes", "dnzoo"]
-    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    # the packages beside it, which it would look for where the environment was made from
+    paths = [str(ROOT), sysconfig.get_paths()["purelib"]]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
     try:
         found = json.loads(done.stdout)["typeCompleteness"]["symbols"]

@@ -11,7 +11,7 @@ from dnzoo.layers.base import CONVOLUTIONS, Shape, SpatialLayer, Tensor
 from dnzoo.layers.rules import WHOLE, Kept, Rows
 
 
-def pointwise(layer: SpatialLayer, filters: int, name: str, **kwargs: Any) -> keras.layers.Layer:
+def pointwise(layer: Any, filters: int, name: str, **kwargs: Any) -> keras.layers.Layer:
     """A convolution with a kernel of 1 inside `layer`, whose rank is known."""
     return CONVOLUTIONS[layer.rank](
         filters, 1, data_format="channels_last", dtype=layer.dtype_policy, name=name, **kwargs
