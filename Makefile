@@ -43,7 +43,7 @@ test-rest: $(INSTALLED_ALL)
 
 soak: $(INSTALLED)
 	@echo "Killing a run 100 times in each precision: 5 to 10 minutes on 2 cores."
-	@DNZOO_TEST_ALL=1 DNZOO_KILLS=100 $(PYTHON) -m pytest tests/test_interruption.py -k killed
+	@DNZOO_TEST_ALL=1 DNZOO_KILLS=100 $(PYTHON) -m pytest tests/training/test_interruption.py -k killed
 
 lint: $(INSTALLED)
 	@$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check .

@@ -12,6 +12,7 @@ from dnzoo import inference, metrics, training
 from dnzoo.data import photographs
 from dnzoo.data.photographs import resize
 from dnzoo.imaging import drawing
+from dnzoo.inference import kinds
 from dnzoo.losses import Charbonnier, StructuralSimilarity, Sum
 from dnzoo.metrics import similarity
 from dnzoo.tasks.base import Task
@@ -88,8 +89,8 @@ class SuperResolution(Task):
     @classmethod
     def settings_of(cls, model: keras.Model) -> dict[str, Any]:
         """The scale of the model, and whether it reads Y alone."""
-        luma = model.input_shape[-1] == 1
-        return {"scale": inference.scale(model), "patch": 32, "luma": luma}
+        kind = kinds.of(model)
+        return {"scale": kind.scale, "patch": 32, "luma": kind.luma}
 
     scale: int
     luma: bool

@@ -16,9 +16,9 @@ from dnzoo.storage import temporary
 from dnzoo.tasks import Segmentation
 from dnzoo.training.tune import tune
 from tests.strangers import HIDDEN, OF_A_RUN, fill
-from tests.test_training import Config, build, run
-from tests.test_tune import Config as Search
-from tests.test_tune import search_space
+from tests.training.test_training import Config, build, run
+from tests.training.test_tune import Config as Search
+from tests.training.test_tune import search_space
 
 
 def train(data, out, stop_at=None, epochs=2):

@@ -165,7 +165,7 @@ rm -f "$4/out/report.html"
 "$2" -c "$3" "$1" 2>"$4/read-only" || true
 """
 TRAIN = """
-import sys, pathlib; from dnzoo import training; from tests import test_interruption as t
+import sys, pathlib; from dnzoo import training; from tests.training import test_interruption as t
 folder = pathlib.Path(sys.argv[1]); sys.argv = ["train"]
 training.call(lambda config: t.train(folder, "float32", 0.05), t.Config, "")
 """

@@ -7,7 +7,7 @@ import pytest
 import dnzoo
 from dnzoo import layers, models
 from tests.conftest import run_on, slow
-from tests.test_exporting import MODELS
+from tests.deployment.test_formats import MODELS
 
 K = keras.layers
 numpy = keras.ops.convert_to_numpy
@@ -184,7 +184,7 @@ def test_published(name):
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_on(backend):
     code = (
-        "from tests import test_deploying as t, test_inference as i; "
+        "from tests.deployment import test_folding as t; from tests.inference import test_arrays as i; "
         "[t.test_models(name, dtype) for name in ('unet',) for dtype in ('float32', 'bfloat16')]; "
         "t.test_fixed_size_needs_no_cutting(); i.test_tiles_are_the_whole('same', (61, 70), 56)"
     )

@@ -49,7 +49,7 @@ def test_the_kernel_is_used(monkeypatch):
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_on(backend):
-    code = "from tests import test_optimizers as t; t.test_equals_keras({'weight_decay': 0.1})"
+    code = "from tests.training import test_optimizers as t; t.test_equals_keras({'weight_decay': 0.1})"
     run_on(backend, code)
 
 

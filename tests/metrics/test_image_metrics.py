@@ -102,7 +102,7 @@ def test_in_fit():
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_on(backend):
     code = (
-        "from tests import test_image_metrics as t; t.test_luma_and_crop(); t.test_in_fit(); "
+        "from tests.metrics import test_image_metrics as t; t.test_luma_and_crop(); t.test_in_fit(); "
         "t.test_psnr_and_ssim_equal_scikit_image((2, 30, 31, 3)); t.test_equal_images()"
     )
     run_on(backend, code)
