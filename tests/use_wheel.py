@@ -1,8 +1,23 @@
 """What a new user does with the installed wheel; run by package.sh, far from the checkout."""
 
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+
+def from_the_shell(folder, image):
+    """Train with a recipe of the wheel, and predict with what it saved."""
+    from PIL import Image
+
+    Image.fromarray(image.astype("uint8")).save(folder / "a.png")
+    small = "--smoke --epochs 1 --image-size 32 --scenes 40 --filters 4 8"
+    for command in (
+        f"dnzoo.recipes.unet {small} --data-dir {folder}/data --out {folder}/out",
+        f"dnzoo predict {folder}/out/saved_model {folder}/a.png --out {folder}/predicted",
+    ):
+        subprocess.run([sys.executable, "-m", *command.split()], check=True, capture_output=True)
+    assert (folder / "predicted/a_mask.png").is_file()
 
 
 def main(expected):
@@ -30,6 +45,8 @@ def main(expected):
     with tempfile.TemporaryDirectory() as folder:
         dnzoo.save(model, Path(folder, "model"), class_names=garments.CLASS_NAMES)
         loaded = dnzoo.load(Path(folder, "model"))
+        from_the_shell(Path(folder), images[0])
+    assert dnzoo.predict(loaded, images[0]).shape == (32, 32, 11)
     same = np.array_equal(model.predict_on_batch(images), loaded.predict_on_batch(images))
     assert same, "the loaded model computes something else"
     print(f"The wheel works with Keras {keras.__version__}.")
