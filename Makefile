@@ -6,7 +6,7 @@ INSTALLED_ALL = $(VENV)/.installed-all
 TORCH = torch==2.13.0
 OLDEST_KERAS = 3.15.0
 # side by side, a file's tests in one process: most of a test is Keras's Python, on one core
-PYTEST = $(PYTHON) -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+PYTEST = $(PYTHON) -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --durations 15
 export TF_CPP_MIN_LOG_LEVEL = 2
 
 .PHONY: help demo test test-all test-rest soak lint format package index clean

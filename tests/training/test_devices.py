@@ -86,7 +86,7 @@ def test_two_devices_give_what_one_gives(tmp_path, backend):
 @pytest.mark.parametrize(
     ("name", "batch_size", "environment", "message"),
     [
-        ("tpu", 8, "", "--distribute tpu: no TPU answers"),
+        ("tpu", 8, "", 'distribute="tpu": no TPU answers'),
         ("auto", 8, json.dumps({"cluster": {"worker": ["a:1", "b:1"]}}), "keras#20585"),
     ],
 )
