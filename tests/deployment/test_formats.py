@@ -9,6 +9,7 @@ import pytest
 import dnzoo
 from dnzoo import models
 from dnzoo.deployment import formats, polyphase
+from dnzoo.inference import kinds
 from tests.conftest import child, slow
 from tests.models import test_fcn, test_unet
 
@@ -141,7 +142,8 @@ def test_pretrained_are_served_without_keras(tmp_path, name):
     """By a program that can import neither Keras nor dnzoo; exports: benchmarks/exports.py."""
     model = dnzoo.load(name)
     parts = dnzoo.saving.served(model)
-    inputs = list(formats._sample(parts["serve"]).values())
+    kind, rng = kinds.of(model), np.random.default_rng(0)
+    inputs = [kind.example(tensor, formats.SIZE, rng) for tensor in parts["serve"].inputs]
     np.savez(tmp_path / "in.npz", *inputs)
     folder = dnzoo.storage.pretrained.find(name)
     child(SERVE, folder, tmp_path / "in.npz", tmp_path / "out.npz", cwd=tmp_path)
