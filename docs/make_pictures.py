@@ -15,7 +15,7 @@ import dnzoo
 from dnzoo import inference, storage
 from dnzoo.data.photographs import cut, resize, test_photographs
 from dnzoo.imaging import drawing
-from dnzoo.models import _heads
+from dnzoo.inference import kinds
 from dnzoo.storage import pretrained
 
 HERE = Path(__file__).parent / "images"
@@ -70,7 +70,7 @@ def segmented():
     for name in ("unet_cutouts", "fcn8s_cutouts"):
         model, meta = dnzoo.load(name), pretrained.read_meta(pretrained.find(name))
         palette = [tuple(colour) for colour in meta["palette"]]
-        assert _heads.has_logits(model)
+        assert kinds.of(model).logits
         for image in squares().values():
             mask = inference.classes(dnzoo.predict(model, image))
             share = np.bincount(mask.ravel(), minlength=len(palette)) / mask.size
