@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -116,7 +116,8 @@ def _convert(model: keras.Model, path: Path, format: Format, weights: Weights) -
         import tensorflow as tf
 
         settings = {"optimizations": [tf.lite.Optimize.DEFAULT]} if weights == "int8" else {}
-        model.export(str(path), format=format, verbose=False, **settings)
+        with _outputs_keep_their_rank() if format == "onnx" else contextlib.nullcontext():
+            model.export(str(path), format=format, verbose=False, **settings)
         return
     import openvino
 
@@ -124,6 +125,31 @@ def _convert(model: keras.Model, path: Path, format: Format, weights: Weights) -
     folder = path.with_name("saved_model")
     model.export(str(folder), format="tf_saved_model", verbose=False)
     openvino.save_model(openvino.convert_model(folder), path, compress_to_fp16=False)
+
+
+@contextlib.contextmanager
+def _outputs_keep_their_rank() -> Iterator[None]:
+    """Let tf2onnx simplify no reshape that is an output of the graph.
+
+    It may lengthen the reshape by an axis and put a squeeze behind it, which nothing reads where the
+    reshape is the output itself (1.17). Whether it is, before its `Identity` goes, hangs on the
+    order of a set of names: one export of an ESPCN in ten had outputs (1, N, H, W, 1).
+    """
+    from tf2onnx.optimizer.reshape_optimizer import ReshapeOptimizer
+
+    simplify = getattr(ReshapeOptimizer, "_optimize_reshape", None)
+    if simplify is None:  # another version; outputs are compared in any case
+        yield
+        return
+
+    def simplify_inner(self: Any, node: Any, graph: Any) -> bool:
+        return node.output[0] not in graph.outputs and simplify(self, node, graph)
+
+    ReshapeOptimizer._optimize_reshape = simplify_inner
+    try:
+        yield
+    finally:
+        ReshapeOptimizer._optimize_reshape = simplify
 
 
 def _named(inputs: Mapping[str, np.ndarray], name: str) -> np.ndarray:

@@ -39,6 +39,7 @@ from dnzoo.storage.pretrained import (
 
 CHECKED = ("saved_model.pb", VARIABLES)
 CARD = "assets.extra/README.md"
+SAID = ("name", "class_names", "palette", "metrics", "provenance", "labels")
 # all that a folder holds, by TensorFlow and by dnzoo
 WRITTEN = {*CHECKED, EXTRA, CARD, "fingerprint.pb", "variables/variables.index"}
 
@@ -90,21 +91,27 @@ def save(
         >>> save(unet((32, 32, 3), filters=(4, 8)), getfixture("tmp_path") / "mine")
     """
     with storage.new_folder(path, _refuse_others if overwrite else False) as folder:
-        write(model, folder, name, class_names, palette, metrics, provenance, labels, output)
+        write(
+            model,
+            folder,
+            output,
+            name=name,
+            class_names=class_names and list(class_names),
+            palette=palette and [list(map(int, colour)) for colour in palette],
+            metrics=metrics,
+            provenance=provenance,
+            labels=labels,
+        )
 
 
 def write(
-    model: keras.Model,
-    folder: str | Path,
-    name: str | None = None,
-    class_names: Sequence[str] | None = None,
-    palette: Sequence[tuple[int, int, int]] | None = None,
-    metrics: dict[str, Any] | None = None,
-    provenance: dict[str, Any] | None = None,
-    labels: dict[str, str] | None = None,
-    output: str | Output | None = None,
+    model: keras.Model, folder: str | Path, output: str | Output | None = None, **said: Any
 ) -> None:
-    """Fill an empty folder as `save` does, which has the arguments and the errors."""
+    """Fill an empty folder as `save` does, which has the arguments and the errors.
+
+    Args:
+        said: its `name`, `class_names`, `palette`, `metrics`, `provenance` and `labels`, of what JSON can hold.
+    """
     if isinstance(model, keras.Sequential) and getattr(model, "inputs", None):
         model = keras.Model(model.inputs, model.outputs, name=model.name)
     if output is not None:
@@ -114,13 +121,10 @@ def write(
     kind = kinds.of(model)
     meta = {
         "format": FORMAT,
-        "name": name or model.name,
+        **dict.fromkeys(SAID),
+        **said,
+        "name": said.get("name") or model.name,
         "output": {"kind": kind.name, **kind.facts},
-        "class_names": class_names and list(class_names),
-        "palette": palette and [list(map(int, colour)) for colour in palette],
-        "metrics": metrics,
-        "labels": labels,
-        "provenance": provenance,
         "architecture": written,
     }
     weights = [keras.ops.convert_to_numpy(w.value).astype("float32") for w in model.weights]

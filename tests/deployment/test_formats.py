@@ -35,6 +35,40 @@ def test_export(tmp_path, name, ending):
     assert {path.name for path in tmp_path.iterdir()} == files
 
 
+def test_an_output_of_one_channel_keeps_its_rank():
+    """tf2onnx gave one export of an ESPCN in ten an axis more, by the order of names in a set."""
+    import onnx
+    import onnxruntime
+    from onnx import TensorProto, helper
+    from tf2onnx.graph import GraphUtil
+    from tf2onnx.optimizer import identity_optimizer, optimize_graph, reshape_optimizer
+
+    graph = helper.make_graph(
+        [
+            helper.make_node("Shape", ["x"], ["shape"]),
+            helper.make_node("Gather", ["shape", "order"], ["target"]),
+            helper.make_node("Reshape", ["x", "target"], ["y"]),
+        ],
+        "channels_last",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 1, "h", "w"])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", "h", "w", 1])],
+        [onnx.numpy_helper.from_array(np.array([0, 2, 3, 1]), "order")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
+    with formats._outputs_keep_their_rank():
+        found = optimize_graph(
+            GraphUtil.create_graph_from_onnx_model(model),
+            optimizers={
+                "remove_identity": identity_optimizer.IdentityOptimizer,
+                "reshape_optimizer": reshape_optimizer.ReshapeOptimizer,
+            },
+        )
+    written = found.make_model("channels_last").SerializeToString()
+    x = np.zeros((2, 1, 4, 5), "float32")
+    (y,) = onnxruntime.InferenceSession(written).run(None, {"x": x})
+    assert y.shape == (2, 4, 5, 1)
+
+
 @pytest.mark.parametrize("kernel", range(1, 6))
 @pytest.mark.parametrize("stride", [1, 2, 3])
 def test_transposed_convolutions_by_phases(kernel, stride):

@@ -48,7 +48,7 @@ def register(kind: type[Kind]) -> type[Kind]:
     return kind
 
 
-def of(model: keras.Model, kind: str | None = None) -> Kind:
+def of(model: keras.Model) -> Kind:
     """The kind of a model's output, which knows all that depends on it.
 
     A model that says nothing of it is looked at, and a warning says what it was taken for. A kind that
@@ -56,7 +56,6 @@ def of(model: keras.Model, kind: str | None = None) -> Kind:
 
     Args:
         model: any Keras model.
-        kind: the name of the kind, if the model need not be asked.
 
     Raises:
         ValueError: for a name that is nearly one of those known, or a model of which nothing is likely.
@@ -67,14 +66,13 @@ def of(model: keras.Model, kind: str | None = None) -> Kind:
         'classes'
     """
     name, facts = said(model) or (None, {})
-    if name is None and kind is None:
+    if name is None:
         name, facts = guess(model)
         warnings.warn(
             f"{model.name} does not say what it puts out; it is taken for {name!r} {facts}. If that is "
             'wrong, dnzoo.save(model, path, output="...") or a last layer dnzoo.layers.Output says it.',
             stacklevel=2,
         )
-    name = kind or name
     near = difflib.get_close_matches(name, _KINDS, 1, cutoff=0.75)
     if name not in _KINDS and near:
         raise ValueError(
