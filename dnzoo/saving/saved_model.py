@@ -110,7 +110,7 @@ def write(
     """Fill an empty folder as `save` does, which has the arguments and the errors.
 
     Args:
-        said: its `name`, `class_names`, `palette`, `metrics`, `provenance` and `labels`, of what JSON can hold.
+        said: `name`, `class_names`, `palette`, `metrics`, `provenance` and `labels`, as JSON holds them.
     """
     if isinstance(model, keras.Sequential) and getattr(model, "inputs", None):
         model = keras.Model(model.inputs, model.outputs, name=model.name)
