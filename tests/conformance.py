@@ -5,6 +5,7 @@ test subclasses `ModelConformance`. The same cases run on JAX and PyTorch in one
 backend (`tests/backends.py`), and must give the same numbers there.
 """
 
+import functools
 import json
 
 import keras
@@ -17,8 +18,10 @@ from dnzoo.analysis.graph import trace
 from dnzoo.analysis.receptive_field import needed
 from dnzoo.inference import kinds
 from dnzoo.layers.rules import NOTHING, Rules
+from dnzoo.training import Adam
 from tests import backends
 from tests.backends import Case, gradients
+from tests.conftest import ALL
 
 
 class LayerConformance(Case):
@@ -160,7 +163,11 @@ class ModelConformance(Case):
     A model that labels pixels says `classes`; another gives `batch()` and `loss` of its own. `builder`
     is the public function, for `papers`: (arguments, parameters) of the papers' own networks;
     `illegal`: (arguments, message); `any_size`: arguments of a net that takes images of any size.
+    A `variant` is another net of a builder: what is expensive and was shown of the first is left to
+    `make test-all`.
     """
+
+    variant = False
 
     builder = None
     papers = ()
@@ -173,10 +180,15 @@ class ModelConformance(Case):
     tolerance = 2e-3  # a few layers deep, in float32, with other orders of summation
     steps_to_overfit = 60
 
+    @functools.cached_property
+    def made(self) -> tuple[int, ...]:
+        """The shape of the output."""
+        return self.build().compute_output_shape(self.shapes)
+
     def masks(self) -> np.ndarray:
         """Blocks of 8 rows along each axis, of one class each."""
         rng = np.random.default_rng(1)
-        sizes = self.build().compute_output_shape(self.shapes)[1:-1]
+        sizes = self.made[1:-1]
         shape = (self.batch_size, *(-(-size // 8) for size in sizes))
         masks = rng.integers(0, max(self.classes, 2), shape)
         for axis in range(1, masks.ndim):
@@ -243,6 +255,8 @@ class ModelConformance(Case):
     dead_biases = ()
 
     def test_jit(self):
+        if self.variant and not ALL:
+            pytest.skip("make test-all does it")
         model = self.build()
         weights = model.get_weights()
         plain = gradients(model, self.inputs(), self.cotangent, training=True)
@@ -259,13 +273,14 @@ class ModelConformance(Case):
             keras.config.set_dtype_policy(before)
         assert keras.backend.standardize_dtype(model(self.inputs()).dtype) == "float32"
         assert all(weight.dtype == "float32" for weight in model.weights)
-        model.compile("adam", self.loss, jit_compile=False)
+        model.compile("adam", self.loss, run_eagerly=True)
         assert np.isfinite(model.train_on_batch(*self.batch()))
 
     def test_overfits_one_batch(self):
         keras.utils.set_random_seed(0)
         model = self.build()
-        model.compile(keras.optimizers.Adam(1e-2), self.loss, jit_compile=False)
+        model.compile(Adam(1e-2), self.loss, jit_compile=False)
+        model.optimizer.build(model.trainable_variables)  # else Keras traces twice
         batch = self.batch()
         first = float(model.train_on_batch(*batch))
         for _ in range(self.steps_to_overfit):
@@ -281,7 +296,7 @@ class ModelConformance(Case):
         encoder = encoders[0]
         encoder.trainable = False
         before = [np.array(weight) for weight in encoder.weights]
-        model.compile("adam", self.loss, jit_compile=False)
+        model.compile("adam", self.loss, run_eagerly=True)
         model.train_on_batch(*self.batch())
         assert not encoder.trainable_weights
         assert all(np.array_equal(a, b) for a, b in zip(before, encoder.weights))
@@ -318,5 +333,5 @@ class SuperResolutionConformance(ModelConformance):
     def batch(self):
         rng = np.random.default_rng(2)
         small = rng.uniform(0, 1, self.shapes).astype("float32")
-        scale = self.build().compute_output_shape(self.shapes)[1] // self.shapes[1]
+        scale = self.made[1] // self.shapes[1]
         return small, small.repeat(scale, 1).repeat(scale, 2)

@@ -267,7 +267,7 @@ def _serving_function(model: keras.Model, kind: kinds.Kind) -> Any:
         return kind.outputs(model(inputs[0] if len(inputs) == 1 else list(inputs), training=False))
 
     signature = [tf.TensorSpec(x.shape, x.dtype, name=x.name) for x in model.inputs]
-    return tf.function(serve, input_signature=signature)
+    return tf.function(serve, input_signature=signature, autograph=False)
 
 
 def _write_in_child(handed: str, folder: str | Path) -> None:

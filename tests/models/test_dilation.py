@@ -7,6 +7,7 @@ import pytest
 from dnzoo.models import features
 from dnzoo.models._dilation import dilate
 from dnzoo.models._encoders import build
+from tests.conftest import slow
 
 K = keras.layers
 
@@ -49,10 +50,10 @@ def hold(strided, dilated, output_stride, first, size=64):
     ("name", "output_stride", "first"),
     [
         ("mobilenetv2", 8, True),
-        ("resnet50", 8, True),
-        ("resnet50", 16, True),
         ("efficientnet_lite0", 8, False),
-        ("vgg16", 16, True),
+        pytest.param("resnet50", 8, True, marks=slow),
+        pytest.param("resnet50", 16, True, marks=slow),
+        pytest.param("vgg16", 16, True, marks=slow),
     ],
 )
 def test_named_encoders(name, output_stride, first):

@@ -27,6 +27,8 @@ class TestMaskHead(ModelConformance):
 
 
 class TestMaskBranch(ModelConformance):
+    variant = True
+
     @staticmethod
     def build():
         return mask_branch((None, None, 3), classes=2, encoder=small_encoder(), stride=2, filters=8)

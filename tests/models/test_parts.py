@@ -8,7 +8,7 @@ from keras import ops
 from dnzoo import training
 from dnzoo.models import dcgan
 from dnzoo.models._parts import Paced, PartsOptimizer
-from tests.conftest import run_on
+from tests.conftest import run_on, slow
 
 SMALL = {"image_shape": (16, 16, 1), "latent_dim": 6, "filters": 4}
 numpy = ops.convert_to_numpy
@@ -110,6 +110,7 @@ def moved(jit_compile=False, policy="float32", **kwargs):
         keras.config.set_dtype_policy(before)
     rate = keras.optimizers.schedules.CosineDecay(2e-3, 12)
     model.compile(training.Adam(rate, beta_1=0.5), jit_compile=jit_compile)
+    model.optimizer.build(model.trainable_variables)  # else Keras traces twice
     found = []
     for start in range(0, 48, 8):
         nets = (model.generator, model.discriminator)
@@ -135,7 +136,7 @@ def take_turns(jit_compile=False):
     assert moved(jit_compile, **penalty)[0] == "D D D D D G"
 
 
-@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=slow)])
 def test_take_turns(jit_compile):
     take_turns(jit_compile)
 
