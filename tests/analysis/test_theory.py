@@ -218,7 +218,8 @@ def test_loss_asks_for_the_mean_or_the_median(loss, expected):
     pictures = edges.repeat(shares, axis=0)
     model = keras.Sequential([keras.Input((1,)), L.Dense(4, use_bias=False)])
     rate = keras.optimizers.schedules.PiecewiseConstantDecay([300, 600], [0.03, 0.003, 0.0003])
-    model.compile(keras.optimizers.Adam(rate), loss, jit_compile=False)
+    model.compile(keras.optimizers.Adam(rate), loss, jit_compile=False, steps_per_execution=100)
+    model.optimizer.build(model.trainable_variables)
     steps = np.tile(pictures, (900, 1))
     model.fit(np.ones((len(steps), 1)), steps, batch_size=7, shuffle=False, verbose=0)
     made = np.asarray(model(np.ones((1, 1))))[0]
