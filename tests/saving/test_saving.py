@@ -66,7 +66,7 @@ def test_fresh_process(model, folder, tmp_path):
         "logits",
     }
     assert out["classes"].dtype == "int32"
-    assert np.allclose(out["logits"], expected, atol=1e-4)
+    assert np.allclose(out["logits"], expected, atol=1e-5)
 
 
 def test_a_layer_of_keras_serves_it(folder):
