@@ -7,7 +7,7 @@ import pytest
 from dnzoo import layers as L
 from dnzoo import unet
 from dnzoo.analysis import complexity, summary
-from tests.conftest import child, has
+from tests.conftest import child, has, slow
 
 K = keras.layers
 
@@ -69,7 +69,14 @@ def test_unknown_costs_are_named():
         complexity(Product(name="product"), (6, 6, 4))
 
 
-@pytest.mark.parametrize("name", ["ConvNeXtTiny", "DenseNet121", "EfficientNetV2B0", "ResNet50"])
+APPLICATIONS = [
+    "ConvNeXtTiny",
+    "EfficientNetV2B0",
+    *(pytest.param(name, marks=slow) for name in ("DenseNet121", "ResNet50")),
+]
+
+
+@pytest.mark.parametrize("name", APPLICATIONS)
 def test_keras_applications(name):
     """Convolutions alone; published: 4.5, 2.8, 0.7 and 3.9 billion at 224 x 224."""
     model = getattr(keras.applications, name)(weights=None)
@@ -95,26 +102,31 @@ def test_published_unet():
     assert sum(row.parameters for row in found.layers) == found.parameters
 
 
-def nets():
+def chain():
     image = keras.Input((16, 16, 4))
     x = K.Conv2D(8, 3, 2, "same")(image)
     x = K.DepthwiseConv2D(3, padding="same")(x)
     x = L.Blur()(L.Conv2DTranspose(6, 4, 2, "same")(x))
     x = L.SubpixelConv2D(4)(x)
     x = K.Dense(5)(K.GlobalAveragePooling2D()(x))
-    yield keras.Model(image, x)
-    yield unet((32, 32, 3), classes=3, filters=(4, 8, 16), skip="attention")
-    yield unet((64, 64, 3), classes=3, encoder="efficientnet_lite0", filters=(8, 8, 8, 8, 8))
-    yield keras.applications.MobileNetV2((64, 64, 3), alpha=0.35, weights=None)
+    return keras.Model(image, x)
 
 
-@pytest.mark.parametrize("number", range(4))
-def test_equals_tensorflow_profiler(number):
+NETS = {
+    "chain": chain,
+    "unet": lambda: unet((32, 32, 3), classes=3, filters=(4, 8, 16), skip="attention"),
+    "encoder": lambda: unet((64, 64, 3), 3, encoder="efficientnet_lite0", filters=(8,) * 5),
+    "mobile": lambda: keras.applications.MobileNetV2((64, 64, 3), alpha=0.35, weights=None),
+}
+
+
+@pytest.mark.parametrize("name", ["chain", "unet", pytest.param("encoder", marks=slow), "mobile"])
+def test_equals_tensorflow_profiler(name):
     """Two floating point operations a multiply-accumulate, in every product that TensorFlow does."""
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    model = list(nets())[number]
+    model = NETS[name]()
     specification = tf.TensorSpec((1, *model.input_shape[1:]))
     function = tf.function(lambda x: model(x), input_signature=[specification])
     frozen = convert_variables_to_constants_v2(function.get_concrete_function())

@@ -1,6 +1,7 @@
 """Export of every kind of model to ONNX, LiteRT and OpenVINO: outputs are compared by `export`."""
 
 import functools
+from itertools import product
 
 import keras
 import numpy as np
@@ -26,8 +27,16 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize("ending", [".onnx", ".tflite", ".xml"])
-@pytest.mark.parametrize("name", MODELS)
+ENDINGS = (".onnx", ".tflite", ".xml")
+# each model in a format, each format for three models at least; the rest is slow
+QUICK = [*product(("unet", "vae"), ENDINGS), ("fcn8s", ".tflite"), ("mask_branch", ".onnx")]
+QUICK += [("espcn", ".xml"), ("edsr", ".tflite"), ("dcgan", ".onnx")]
+
+
+@pytest.mark.parametrize(
+    ("name", "ending"),
+    [pytest.param(*case, marks=[] if case in QUICK else slow) for case in product(MODELS, ENDINGS)],
+)
 def test_export(tmp_path, name, ending):
     off = dnzoo.export(MODELS[name](), tmp_path / f"model{ending}")
     assert off < 1e-4

@@ -3,12 +3,23 @@
 import re
 
 import numpy as np
+import pytest
+import tensorflow as tf
 
 from dnzoo import models
 from dnzoo.data import garments
 from tests.conftest import ROOT
 
 
+@pytest.fixture
+def eager():
+    """Lines run as they stand, but no graph is compiled for their few steps of training."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.mark.usefixtures("eager")
 def test_the_lines_of_use(tmp_path, monkeypatch):
     """Run as written, but for a smaller net and one epoch."""
     some = [garments.compose(0, "train", i, 32) for i in range(4)]
@@ -30,6 +41,7 @@ def test_the_lines_of_use(tmp_path, monkeypatch):
     assert (tmp_path / "mine/saved_model.pb").is_file()
 
 
+@pytest.mark.usefixtures("eager")
 def test_the_lines_of_docs_models(tmp_path, monkeypatch):
     """Run as written, on noise."""
     rng = np.random.default_rng(0)

@@ -12,6 +12,7 @@ import dnzoo
 from dnzoo import models
 from dnzoo.inference import files, kinds
 from dnzoo.layers import Output
+from dnzoo.storage import pretrained
 from tests.models.test_unet import small_encoder
 
 
@@ -59,7 +60,7 @@ def test_every_model_of_ours_says_it(name):
 
 @pytest.mark.parametrize("name", sorted(dnzoo.list_pretrained()))
 def test_published_models_say_it_once_they_are_loaded(name):
-    """They were written before models said it: format 1."""
+    """They were written before models said it: format 1. They have as many weights as they say."""
     expected = {
         "unet": "classes",
         "fcn": "classes",
@@ -74,6 +75,7 @@ def test_published_models_say_it_once_they_are_loaded(name):
         "efficientnet": "labels",
     }
     model = dnzoo.load(name)
+    assert model.count_params() == pretrained.read_meta(pretrained.find(name))["parameters"]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = kinds.of(model)

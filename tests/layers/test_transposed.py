@@ -94,13 +94,15 @@ def scatter(x, kernel, stride, padding, output_padding, dilation, groups):
     rows = [s * (n - 1) + k for s, n, k in zip(stride, x.shape[1:-1], spans)]
     y = np.zeros((len(x), *(r + o for r, o in zip(rows, output_padding)), out * groups))
     width = depth // groups
-    for pixel in np.ndindex(*x.shape[1:-1]):
-        for tap in np.ndindex(*taps):
-            place = tuple(s * p + d * t for s, p, d, t in zip(stride, pixel, dilation, tap))
-            for g in range(groups):
-                weights = kernel[tap][:, g * width : (g + 1) * width]
-                seen = x[(slice(None), *pixel, slice(g * width, (g + 1) * width))]
-                y[(slice(None), *place, slice(g * out, (g + 1) * out))] += seen @ weights.T
+    for tap in np.ndindex(*taps):  # where a tap puts the pixels: no two of them in one place
+        places = [
+            slice(d * t, d * t + s * (n - 1) + 1, s)
+            for s, n, d, t in zip(stride, x.shape[1:-1], dilation, tap)
+        ]
+        for g in range(groups):
+            seen = slice(g * width, (g + 1) * width)
+            written = (..., *places, slice(g * out, (g + 1) * out))
+            y[written] += x[..., seen] @ kernel[tap][:, seen].T
     window = tuple(slice(p, n - p) for p, n in zip(padding, y.shape[1:-1]))
     return y[(slice(None), *window)]
 
