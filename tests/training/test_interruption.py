@@ -25,7 +25,7 @@ from dnzoo.storage import temporary
 from tests.conftest import ROOT, slow
 from tests.strangers import HIDDEN, OF_A_RUN, fill
 
-KILLS = int(os.environ.get("DNZOO_KILLS", "10"))
+KILLS = int(os.environ.get("DNZOO_KILLS", "7"))
 EPOCHS = 3
 
 
@@ -39,20 +39,16 @@ class Config(training.Config):
 
 def train(folder, precision, checkpoint_seconds):
     """A whole run, data preparation included, in a process of its own."""
-    from dnzoo import unet
     from dnzoo.data import segmentation
     from dnzoo.tasks import Segmentation
     from dnzoo.training import loop
+    from tests.training.test_training import build_small
 
     sys.argv = ["train"]
     loop.CHECKPOINT_SECONDS = checkpoint_seconds
     config = Config(out=str(folder / "out"), precision=precision)
     data = segmentation.fashion_scenes(folder / "data", 32, 24, 6, 6)
-
-    def build():
-        return unet((None, None, 3), 11, filters=(4, 8), dropout=0.2, include_preprocessing=True)
-
-    training.run(config, Segmentation(data, config, "cross_entropy+dice"), build)
+    training.run(config, Segmentation(data, config, "cross_entropy+dice"), build_small)
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +105,7 @@ def test_killed_and_started_again_ends_with_the_same_bytes(start, tmp_path, prec
     while kills < KILLS:
         rounds += 1
         killed, there = tmp_path / f"killed_{rounds}", None
-        for moment in [moment for moment in MOMENTS for _ in range(2)]:  # as a run comes by them
+        for moment in MOMENTS:  # as a run comes by them
             if kills < KILLS and not (killed / "out/report.html").exists():
                 process = start(killed, precision, 0.05)
                 kills += kill_at(process, killed, moment, rng.choice([0, 0.001, 0.01, 0.1]))
