@@ -170,6 +170,8 @@ class Loop:
             metrics=self.task.metrics(),
             jit_compile=devices.jit_compile(),
         )
+        # or TensorFlow traces the first step twice, to make the variables in between
+        self.model.optimizer.build(self.model.trainable_variables)
         if self.resumed:
             self._restore(per_epoch)
         left = sum(stage.epochs for stage in self.stages[notes.stage :])

@@ -47,10 +47,9 @@ def read(variable: Any) -> np.ndarray:
 def restore(
     path: Path, model: keras.Model, optimizer: keras.optimizers.Optimizer | None = None
 ) -> None:
-    """Put back what `save` kept of the model and the optimiser."""
+    """Put back what `save` kept of the model and the optimiser, which must be built."""
     _assign(path, "model", model.variables)
     if optimizer is not None:
-        optimizer.build(model.trainable_variables)
         _assign(path, "optimizer", optimizer.variables)
 
 

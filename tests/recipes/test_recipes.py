@@ -5,6 +5,7 @@ import importlib
 import itertools
 import json
 import re
+import runpy
 import shlex
 import signal
 import subprocess
@@ -40,24 +41,33 @@ def recipe(tmp_path_factory):
     return folder
 
 
-def recipe_again(*arguments):
-    return child_script("recipes/unet.py", *arguments)
+@pytest.fixture
+def script(monkeypatch, capsys):
+    """Function that runs a recipe as its command line does, and gives what it prints."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", [*map(str, arguments)])
+        monkeypatch.chdir(ROOT)
+        runpy.run_path(arguments[0], run_name="__main__")
+        return capsys.readouterr().out
+
+    return run
 
 
-def test_config_repeats_a_run(recipe):
+def test_config_repeats_a_run(recipe, script):
     again = recipe / "again"
-    recipe_again("--config", recipe / "out/config.json", "--out", again)
+    script("recipes/unet.py", "--config", recipe / "out/config.json", "--out", again)
     assert (again / "config.json").read_text() == (recipe / "out/config.json").read_text()
     a, b = weights(recipe / "out"), weights(again)
     assert all(np.array_equal(a[key], b[key]) for key in a)
 
 
-def test_evaluate(recipe):
-    done = recipe_again(
-        *("--config", recipe / "out/config.json", "--evaluate", recipe / "out/saved_model"),
-        *("--out", recipe / "evaluation"),
+def test_evaluate(recipe, script):
+    said = script(
+        *("recipes/unet.py", "--config", recipe / "out/config.json"),
+        *("--evaluate", recipe / "out/saved_model", "--out", recipe / "evaluation"),
     )
-    assert "mean IoU" in done.stdout
+    assert "mean IoU" in said
     found = json.loads((recipe / "evaluation/evaluation.json").read_text())["metrics"]
     meta = json.loads((recipe / "out/saved_model/assets.extra/dnzoo.json").read_text())
     assert found == meta["metrics"]
@@ -92,7 +102,7 @@ def test_errors_are_one_line(recipe, arguments, message, monkeypatch, capsys):
     assert not (ROOT / "nowhere").exists() and not (ROOT / "docs/.dnzoo").exists()
 
 
-def test_finetune(recipe):
+def test_finetune(recipe, script):
     """The recipe's model with a new head, on a folder of 20 images; known classes are kept."""
     folder = recipe / "mine"
     for kind in ("images", "masks"):
@@ -103,29 +113,12 @@ def test_finetune(recipe):
         Image.fromarray(scene["segmentation_mask"] // 5).save(folder / f"masks/{i}.png")
     (folder / "classes.txt").write_text("background\nsomething\nshoe\n")
     command = ["recipes/finetune.py", "--data", folder, "--model", recipe / "out/saved_model"]
-    command += [
-        "--image-size",
-        "32",
-        "--head-epochs",
-        "2",
-        "--epochs",
-        "2",
-        "--out",
-        recipe / "fine",
-    ]
-    done = child_script(*command, "--data-dir", recipe / "data")
-    assert "epoch 4/4" in done.stdout
+    command += ["--image-size", "32", "--head-epochs", "2", "--epochs", "2"]
+    said = script(*command, "--out", recipe / "fine", "--data-dir", recipe / "data")
+    assert "epoch 4/4" in said
     meta = json.loads((recipe / "fine/saved_model/assets.extra/dnzoo.json").read_text())
     assert meta["class_names"] == ["background", "something", "shoe"]
     assert meta["metrics"]["pixels"] == 2 * 32 * 32
-
-
-def child_script(*arguments):
-    done = subprocess.run(
-        [sys.executable, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done
 
 
 def test_ctrl_c_on_the_command_line(recipe):

@@ -16,6 +16,7 @@ def train(optimizer, steps=5):
     model = keras.Sequential([keras.layers.Dense(8, activation="relu"), keras.layers.Dense(3)])
     model.build((None, 4))
     model.compile(optimizer, "mse", jit_compile=False)
+    optimizer.build(model.trainable_variables)
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(steps * 4, 4)), rng.normal(size=(steps * 4, 3))
     model.fit(x, y, batch_size=4, shuffle=False, verbose=0)
@@ -27,9 +28,8 @@ def test_equals_keras(kwargs):
     name = "AdamW" if "weight_decay" in kwargs else "Adam"
     rate = keras.optimizers.schedules.CosineDecay(0.01, 20)
     expected = train(getattr(keras.optimizers, name)(rate, **kwargs))
-    for ours in (training.Adam(rate, **kwargs), training.Adam(rate, amsgrad=False, **kwargs)):
-        for a, b in zip(train(ours), expected):
-            assert np.allclose(a, b, atol=2e-6)
+    for a, b in zip(train(training.Adam(rate, **kwargs)), expected):
+        assert np.allclose(a, b, atol=2e-6)
     again = training.Adam.from_config(training.Adam(0.1, **kwargs).get_config())
     assert isinstance(again, training.Adam) and again.weight_decay == kwargs.get("weight_decay")
 

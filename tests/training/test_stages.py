@@ -8,12 +8,13 @@ import keras
 import numpy as np
 import pytest
 
-from dnzoo import training
+from dnzoo import storage, training
 from dnzoo.imaging import drawing
 from dnzoo.models import dcgan
 from dnzoo.tasks.base import Task
 from dnzoo.training import Stage
 from dnzoo.training.loop import Loop, Notes
+from dnzoo.training.run import train
 from tests.conftest import slow, weights
 
 
@@ -34,7 +35,7 @@ class Config(training.Config):
     precision: str = "float32"
 
     def stages(self):
-        return [Stage(1, 1e-2), Stage(1, 1e-2, begin=smooth), Stage(1, 1e-2, begin=freeze)]
+        return [Stage(2, 1e-2, begin=smooth), Stage(1, 1e-2, begin=freeze)]
 
 
 class Noise(Task):
@@ -78,9 +79,11 @@ def run(out, stop_at=None, precision="float32"):
 
 @pytest.mark.parametrize("precision", ["float32", pytest.param("mixed_float16", marks=slow)])
 def test_parts_and_stages_stopped_and_resumed(tmp_path, precision):
-    """In the middle of a cycle, of an epoch and of each later stage."""
+    """In the middle of a cycle, of an epoch and of each stage."""
     straight, stopped = tmp_path / "straight", tmp_path / "stopped"
-    run(straight, precision=precision)
+    config = Config(out=str(straight), precision=precision)
+    with storage.owned(straight, alone=True) as folder:
+        train(config, Noise(config), build, folder)
     for step in (8, 13):
         with pytest.raises(KeyboardInterrupt):
             run(stopped, step, precision)

@@ -10,11 +10,13 @@ import keras
 import numpy as np
 import pytest
 
-from dnzoo import training, unet
+from dnzoo import storage, training, unet
+from dnzoo.layers import Output
 from dnzoo.models import train_all, train_only_head
 from dnzoo.tasks import Segmentation
 from dnzoo.training import Stage, state
 from dnzoo.training.loop import Notes
+from dnzoo.training.run import train
 from tests.conftest import child, slow, weights
 
 
@@ -34,9 +36,23 @@ def build():
     )
 
 
-def run(data, out, stop_at=None, stop_in="train", **kwargs):
+def build_small():
+    """All that has a state, in few layers: normalisation, dropout, a head."""
+    x = image = keras.Input((None, None, 3))
+    for layer in (
+        keras.layers.Conv2D(4, 3, padding="same"),
+        keras.layers.BatchNormalization(),
+        keras.layers.Dropout(0.2),
+        keras.layers.Conv2D(11, 1, dtype="float32", name="head"),
+        Output("classes", logits=True),
+    ):
+        x = layer(x)
+    return keras.Model(image, x, name="small")
+
+
+def run(data, out, stop_at=None, stop_in="train", build=build_small, kind=Config, **kwargs):
     """Train; `stop_at` sends SIGTERM when that step's batch is fetched."""
-    config = Config(out=str(out), **kwargs)
+    config = kind(out=str(out), **kwargs)
     task = Segmentation(data, config, "cross_entropy+dice")
     batches = getattr(task, stop_in)
     fetch = batches.batch
@@ -50,10 +66,17 @@ def run(data, out, stop_at=None, stop_in="train", **kwargs):
     return training.run(config, task, build)
 
 
+def straight_run(data, out, kind=Config, **kwargs):
+    """The training alone, never stopped: nothing is saved but checkpoints and the log."""
+    config = kind(out=str(out), **kwargs)
+    with storage.owned(out, alone=True) as folder:
+        train(config, Segmentation(data, config, "cross_entropy+dice"), build_small, folder)
+
+
 @pytest.fixture(scope="module")
 def finished(small_scenes, tmp_path_factory):
     out = tmp_path_factory.mktemp("run") / "out"
-    return out, run(small_scenes, out)
+    return out, run(small_scenes, out, build=build)
 
 
 def test_what_a_run_leaves(finished, capsys):
@@ -104,7 +127,7 @@ def test_a_finished_run_goes_on_with_more_epochs(small_scenes, tmp_path, capsys)
     """Of a constant learning rate: with the weights of one that had so many from the start."""
     settings = {"schedule": "constant"}
     straight, longer = tmp_path / "straight", tmp_path / "longer"
-    run(small_scenes, straight, epochs=3, **settings)
+    straight_run(small_scenes, straight, epochs=3, **settings)
     run(small_scenes, longer, epochs=2, **settings)
     assert run(small_scenes, longer, epochs=3, **settings) is not None
     said = capsys.readouterr().out
@@ -146,7 +169,7 @@ def test_another_batch_size_goes_on_at_the_same_image(small_scenes, tmp_path):
     task = Segmentation(small_scenes, config, "cross_entropy+dice")
     fetch = task.train.batch
     task.train.batch = lambda step: (fetched.append(int(step)), fetch(step))[1]
-    assert training.run(config, task, build) is not None
+    assert training.run(config, task, build_small) is not None
     assert min(fetched) == epochs * (length // 4) + steps * 8 // 4
     assert max(fetched) == 3 * (length // 4) - 1
     notes = state.read_notes(out / "checkpoints/last.npz")
@@ -172,11 +195,12 @@ def test_must_resume(small_scenes, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "precision", [pytest.param("float32", marks=slow), "mixed_bfloat16", "mixed_float16"]
+    "precision",
+    [*(pytest.param(p, marks=slow) for p in ("float32", "mixed_bfloat16")), "mixed_float16"],
 )
 def test_stopped_and_resumed_ends_with_the_same_bytes(small_scenes, tmp_path, precision):
     straight, stopped = tmp_path / "straight", tmp_path / "stopped"
-    run(small_scenes, straight, precision=precision)
+    straight_run(small_scenes, straight, precision=precision)
     for stop_in, step in (("train", 4), ("validation", 0), ("train", 7)):
         with pytest.raises(KeyboardInterrupt, match="goes on from there"):
             run(small_scenes, stopped, step, stop_in, precision=precision)
@@ -199,27 +223,13 @@ class Staged(Config):
         return [head, everything] if self.both else [head]
 
 
-def run_staged(data, out, stop_at=None, both=True):
-    config = Staged(out=str(out), both=both)
-    task = Segmentation(data, config)
-    fetch = task.train.batch
-
-    def batch(step):
-        if step == stop_at:
-            signal.raise_signal(signal.SIGTERM)
-        return fetch(step)
-
-    task.train.batch = batch
-    return training.run(config, task, build)
-
-
 def test_stages_stopped_and_resumed(small_scenes, tmp_path):
     straight, stopped = tmp_path / "straight", tmp_path / "stopped"
-    run_staged(small_scenes, straight)
+    straight_run(small_scenes, straight, Staged)
     for step in (4, 10):
         with pytest.raises(KeyboardInterrupt):
-            run_staged(small_scenes, stopped, step)
-    run_staged(small_scenes, stopped)
+            run(small_scenes, stopped, step, kind=Staged)
+    run(small_scenes, stopped, kind=Staged)
     expected, found = weights(straight), weights(stopped)
     assert all(np.array_equal(expected[key], found[key]) for key in expected)
     assert (straight / "log.csv").read_bytes() == (stopped / "log.csv").read_bytes()
@@ -228,9 +238,9 @@ def test_stages_stopped_and_resumed(small_scenes, tmp_path):
 
 
 def test_only_the_head_learns_in_its_stage(small_scenes, tmp_path):
-    run_staged(small_scenes, tmp_path / "out", both=False)
+    straight_run(small_scenes, tmp_path / "out", Staged, both=False)
     keras.utils.set_random_seed(1)
-    before, after = build(), weights(tmp_path / "out")
+    before, after = build_small(), weights(tmp_path / "out")
     moved = {
         re.sub(r"_\d+", "", variable.path.split("/")[0])
         for i, variable in enumerate(before.variables)
@@ -249,7 +259,7 @@ def test_nan_stops_the_run_and_keeps_the_last_good_state(small_scenes, tmp_path)
     fetch = task.train.batch
     task.train.batch = lambda step: (fetch(step)[0] * np.float32("nan"), fetch(step)[1])
     with pytest.raises(FloatingPointError, match="lower `learning_rate`"):
-        training.run(config, task, build)
+        training.run(config, task, build_small)
     after = weights(out)
     assert all(np.array_equal(before[key], after[key]) for key in before)
 
@@ -262,7 +272,7 @@ def test_patience(small_scenes, tmp_path, monkeypatch):
     monkeypatch.setattr(
         Loop, "_validate", lambda self: {"val_loss": 1.0, "val_mean_iou": next(scores), "val_pixel_accuracy": 0.5}
     )  # fmt: skip
-    run(small_scenes, tmp_path / "out", epochs=5, patience=2)
+    straight_run(small_scenes, tmp_path / "out", epochs=5, patience=2)
     rows = list(csv.DictReader((tmp_path / "out/log.csv").open()))
     assert [row["val_mean_iou"] for row in rows] == ["1.0", "3.0", "2.0", "2.0"]
 
