@@ -1,5 +1,7 @@
 """The end of a model: which layers make its classes, and what they mean."""
 
+from collections.abc import Collection
+
 import keras
 
 
@@ -69,4 +71,23 @@ def is_linear(activation: object) -> bool:
 def has_logits(model: keras.Model) -> bool:
     """Whether no activation follows a model's scores; for models that do not say it."""
     layers = head(model)
-    return not layers or is_linear(layers[0].activation)
+    return not activated(model, layers) and (not layers or is_linear(layers[0].activation))
+
+
+def activated(model: keras.Model, until: Collection[keras.layers.Layer] = ()) -> bool:
+    """Whether a softmax or another activation is among the layers that end a model.
+
+    Args:
+        model: a functional model; those inside it are looked into.
+        until: layers at which that end begins; None: those with weights.
+    """
+    for layer in reversed(model.layers):
+        if layer in until or (layer.weights and not isinstance(layer, keras.Model)):
+            return False
+        if isinstance(layer, keras.Model):
+            return activated(layer, until)
+        if isinstance(layer, keras.layers.Softmax) or not is_linear(
+            getattr(layer, "activation", None)
+        ):
+            return True
+    return False
