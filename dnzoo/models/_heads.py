@@ -1,6 +1,7 @@
 """The end of a model: which layers make its classes, and what they mean."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import keras
 
@@ -61,6 +62,20 @@ def train_only_head(model: keras.Model) -> None:
             train_only_head(inner)
         else:
             layer.trainable = layer in keep
+
+
+def restore_trainable(model: keras.Model, architecture: Mapping[str, Any]) -> None:
+    """Give layers the `trainable` of a serialised model, those of models inside it too.
+
+    Keras sets that of the outer model last, for all that is in it: a frozen encoder would say that
+    it is frozen, and learn.
+    """
+    for node in architecture["config"].get("layers", ()):
+        layer = model.get_layer(node["config"]["name"])
+        layer.trainable = True  # a layer hands on to those inside it only what changes
+        layer.trainable = node["config"].get("trainable", True)
+        if isinstance(layer, keras.Model):
+            restore_trainable(layer, node)
 
 
 def is_linear(activation: object) -> bool:
