@@ -6,11 +6,12 @@ from typing import Any
 import keras
 from keras import ops
 
+from dnzoo.losses.base import ImageLoss
 from dnzoo.losses.segmentation import CrossEntropy, Dice, Focal, Lovasz, SegmentationLoss, Tversky
 
 
 @keras.saving.register_keras_serializable("dnzoo")
-class Sum(keras.losses.Loss):
+class Sum(ImageLoss):
     """A weighted sum of losses: `Sum([CrossEntropy(), Dice()])`.
 
     Args:

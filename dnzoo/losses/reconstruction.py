@@ -10,6 +10,7 @@ from typing import Any, Self
 import keras
 from keras import ops
 
+from dnzoo.losses.base import ImageLoss
 from dnzoo.metrics import similarity
 
 
@@ -18,7 +19,7 @@ def _pair(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
 
 
 @keras.saving.register_keras_serializable("dnzoo")
-class Charbonnier(keras.losses.Loss):
+class Charbonnier(ImageLoss):
     """Charbonnier loss (Lai et al. 2017, arXiv:1704.03915): `sqrt(error^2 + epsilon^2)`.
 
     L1, but smooth at 0.
@@ -49,7 +50,7 @@ class Charbonnier(keras.losses.Loss):
 
 
 @keras.saving.register_keras_serializable("dnzoo")
-class StructuralSimilarity(keras.losses.Loss):
+class StructuralSimilarity(ImageLoss):
     """`1 - SSIM`, or `1 - MS-SSIM` (Zhao et al. 2017, arXiv:1511.08861).
 
     Args:
@@ -85,7 +86,7 @@ class StructuralSimilarity(keras.losses.Loss):
 
 
 @keras.saving.register_keras_serializable("dnzoo")
-class TotalVariation(keras.losses.Loss):
+class TotalVariation(ImageLoss):
     """Anisotropic total variation of the prediction (Rudin et al. 1992): how rough it is.
 
     The mean difference of neighbours, down and across; `y_true` does not count. To be added to
@@ -112,7 +113,7 @@ class TotalVariation(keras.losses.Loss):
 
 
 @keras.saving.register_keras_serializable("dnzoo")
-class Perceptual(keras.losses.Loss):
+class Perceptual(ImageLoss):
     """Perceptual loss (Johnson et al. 2016, arXiv:1603.08155): distance between features.
 
     The mean squared difference of each feature map, divided by the true one's mean square so that

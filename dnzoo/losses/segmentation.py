@@ -13,12 +13,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from dnzoo.losses.base import ImageLoss
 from dnzoo.metrics import outputs
 from dnzoo.metrics.labels import IGNORE, class_numbers, squeeze
 from dnzoo.metrics.outputs import EPSILON
 
 
-class SegmentationLoss(keras.losses.Loss):
+class SegmentationLoss(ImageLoss):
     """What the losses here share: the reading of masks, logits and ignored pixels.
 
     A subclass defines `image_loss(labels, logits, valid)`: (N, P) class numbers, (N, P, C) logits
@@ -231,7 +232,7 @@ class Lovasz(SegmentationLoss):
 
 
 @keras.saving.register_keras_serializable("dnzoo")
-class MaskLoss(keras.losses.Loss):
+class MaskLoss(ImageLoss):
     """Mask R-CNN's (He et al. 2017): sigmoid cross-entropy on the mask of the true class alone.
 
     `y_true` (N, R, H, W, 2), integers: the mask, 0 or 1 (255: ignored), and the class of the

@@ -14,6 +14,18 @@ LESS: tuple[str, ...] = ("FalseNegatives", "FalsePositives", "Mean")
 UNKNOWN: tuple[str, ...] = ("MeanMetricWrapper",)  # of a function of the user's
 
 
+class Directed:
+    """What says `higher_is_better` on its class says it to Keras's callbacks too.
+
+    `EarlyStopping`, `ModelCheckpoint` and `ReduceLROnPlateau` with mode="auto" read `_direction`.
+    """
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        if "higher_is_better" in vars(cls):
+            cls._direction = "up" if vars(cls)["higher_is_better"] else "down"
+
+
 def higher_is_better(metric: object) -> bool:
     """Whether more of what a metric or a loss measures is better.
 

@@ -7,9 +7,10 @@ import keras
 from keras import ops
 
 from dnzoo.metrics import similarity
+from dnzoo.metrics.direction import Directed
 
 
-class _ImageMetric(keras.metrics.Mean):
+class _ImageMetric(Directed, keras.metrics.Mean):
     """The mean over images of `measure(y_true, y_pred, max_value)`.
 
     Args:

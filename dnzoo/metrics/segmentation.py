@@ -13,12 +13,13 @@ import numpy as np
 from keras import ops
 
 from dnzoo.metrics import outputs
+from dnzoo.metrics.direction import Directed
 from dnzoo.metrics.labels import IGNORE, class_numbers, squeeze
 
 WHOLE: float = 2.0**23  # float32 counts exactly up to twice this
 
 
-class _Counts(keras.metrics.Metric):
+class _Counts(Directed, keras.metrics.Metric):
     """An array of counts of pixels, exact as long as a batch adds at most 2^23 to one of them."""
 
     def __init__(self, shape: tuple[int, ...], **kwargs: Any) -> None:

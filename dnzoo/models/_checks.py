@@ -5,19 +5,28 @@ from collections.abc import Callable
 from numbers import Integral
 from typing import Any, ParamSpec, TypeVar
 
+import keras
+
 Arguments, Built = ParamSpec("Arguments"), TypeVar("Built")
 AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 
 
 def named(build: Callable[Arguments, Built]) -> Callable[Arguments, Built]:
-    """A builder whose `ValueError`s begin with its name: "unet: classes must be ..."."""
+    """A builder whose `ValueError`s begin with its name: "unet: classes must be ...".
+
+    Models are channels last, whatever Keras's setting: their layers would take it one by one.
+    """
 
     @functools.wraps(build)
     def builder(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Built:
+        setting = keras.config.image_data_format()
+        keras.config.set_image_data_format("channels_last")
         try:
             return build(*args, **kwargs)
         except ValueError as error:
             raise ValueError(f"{build.__name__}: {error}") from error
+        finally:
+            keras.config.set_image_data_format(setting)
 
     return builder
 

@@ -81,8 +81,6 @@ def build(
         >>> build("mobilenetv2", output_stride=8).strides
         [2, 4, 8]
     """
-    if keras.config.image_data_format() != "channels_last":
-        raise ValueError("encoders need channels last: keras.config.set_image_data_format.")
     if isinstance(encoder, keras.Model):
         return _from_model(encoder, channels, weights, bool(include_preprocessing), output_stride)
     include_preprocessing = include_preprocessing is not False

@@ -11,10 +11,11 @@ from dnzoo.layers.base import Tensor
 from dnzoo.losses import discriminator_loss, generator_loss, gradient_penalty, input_gradient
 from dnzoo.losses.generative import Adversarial, check_adversarial
 from dnzoo.models._parts import InParts, Part
+from dnzoo.models._pictures import OfPictures
 
 
 @keras.saving.register_keras_serializable("dnzoo")
-class GAN(InParts):
+class GAN(OfPictures, InParts):
     """A generator and a discriminator that one `compute_loss` trains, on every backend.
 
     `fit(images)`, or `fit((images, labels))` for nets with classes, takes turns, as the papers do:
@@ -109,6 +110,11 @@ class GAN(InParts):
         pixels = any(layer.name == "pixels" for layer in self.generator.layers)
         return tuple(said[0]) if said else (0, 255) if pixels else (-1, 1)
 
+    @property
+    def picture_shape(self) -> tuple[int | None, ...]:
+        """(H, W, C) that the discriminator reads."""
+        return tuple(self.discriminator.inputs[0].shape[1:])
+
     def parts(self) -> dict[str, Part]:
         """The two nets: `critic_steps` turns of the discriminator, then one of the generator."""
         turns = [True] * self.critic_steps + [False]
@@ -122,6 +128,7 @@ class GAN(InParts):
     def call(self, inputs: Any, training: bool = False) -> dict[str, Tensor]:
         """{"generated", "real", "fake", "judged"}: images, and logits to train either net by."""
         images, labels = inputs if self.conditional else (inputs, None)
+        self.check_pictures(images)
         images = ops.cast(images, "float32")
         shape = (ops.shape(images)[0], self.latent_dim)
         latent = keras.random.normal(shape, dtype="float32", seed=self.seeds)
@@ -170,6 +177,7 @@ class GAN(InParts):
 
     def _penalty(self, inputs: Any, generated: Tensor, training: bool) -> Tensor:
         images, labels = inputs if self.conditional else (inputs, None)
+        self.check_pictures(images)
         images = ops.cast(images, "float32")
         share = keras.random.uniform((ops.shape(images)[0], 1, 1, 1), seed=self.seeds)
         mixed = images + share * (ops.stop_gradient(generated) - images)

@@ -1,5 +1,8 @@
 """The end of a model: which layers make its classes, and what they mean."""
 
+from collections.abc import Collection, Mapping
+from typing import Any
+
 import keras
 
 
@@ -61,6 +64,20 @@ def train_only_head(model: keras.Model) -> None:
             layer.trainable = layer in keep
 
 
+def restore_trainable(model: keras.Model, architecture: Mapping[str, Any]) -> None:
+    """Give layers the `trainable` of a serialised model, those of models inside it too.
+
+    Keras sets that of the outer model last, for all that is in it: a frozen encoder would say that
+    it is frozen, and learn.
+    """
+    for node in architecture["config"].get("layers", ()):
+        layer = model.get_layer(node["config"]["name"])
+        layer.trainable = True  # a layer hands on to those inside it only what changes
+        layer.trainable = node["config"].get("trainable", True)
+        if isinstance(layer, keras.Model):
+            restore_trainable(layer, node)
+
+
 def is_linear(activation: object) -> bool:
     """Whether an argument `activation` means none."""
     return keras.activations.get(activation) is keras.activations.linear
@@ -69,4 +86,23 @@ def is_linear(activation: object) -> bool:
 def has_logits(model: keras.Model) -> bool:
     """Whether no activation follows a model's scores; for models that do not say it."""
     layers = head(model)
-    return not layers or is_linear(layers[0].activation)
+    return not activated(model, layers) and (not layers or is_linear(layers[0].activation))
+
+
+def activated(model: keras.Model, until: Collection[keras.layers.Layer] = ()) -> bool:
+    """Whether a softmax or another activation is among the layers that end a model.
+
+    Args:
+        model: a functional model; those inside it are looked into.
+        until: layers at which that end begins; None: those with weights.
+    """
+    for layer in reversed(model.layers):
+        if layer in until or (layer.weights and not isinstance(layer, keras.Model)):
+            return False
+        if isinstance(layer, keras.Model):
+            return activated(layer, until)
+        if isinstance(layer, keras.layers.Softmax) or not is_linear(
+            getattr(layer, "activation", None)
+        ):
+            return True
+    return False

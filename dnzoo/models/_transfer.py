@@ -1,5 +1,6 @@
 """From a trained model to one for other classes."""
 
+import copy
 import json
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -58,7 +59,10 @@ def new_head(
     architecture = json.loads(json.dumps(keras.saving.serialize_keras_object(model)))
     architecture.pop("compile_config", None)
     _rewrite(architecture, {layer.name for layer in layers}, classes, normalization_momentum)
-    new = keras.saving.deserialize_keras_object(architecture)
+    new = keras.saving.deserialize_keras_object(copy.deepcopy(architecture))  # Keras empties it
+    _heads.restore_trainable(new, architecture)
+    for layer in _heads.head(new):
+        layer.trainable = True
     owners = {id(weight): layer for layer in layers for weight in layer.weights}
     places = [(i, j) for i, j in enumerate(keep) if j is not None]
     for weight, old in zip(new.weights, model.weights, strict=True):

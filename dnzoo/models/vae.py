@@ -13,6 +13,7 @@ from dnzoo.layers.geometry import as_tuple, one_of
 from dnzoo.layers.upsampling import Upsampling
 from dnzoo.losses import kl_divergence
 from dnzoo.models._checks import checked_input_shape, named
+from dnzoo.models._pictures import OfPictures
 
 Likelihood = Literal["bernoulli", "gaussian"]
 LOG_2PI = float(np.log(2 * np.pi))
@@ -123,7 +124,7 @@ def _decoder(
 
 
 @keras.saving.register_keras_serializable("dnzoo")
-class VAE(keras.Model):
+class VAE(OfPictures):
     """An encoder and a decoder that are trained together; `vae` makes one.
 
     `fit(images)` minimises the negative evidence lower bound, in nats an image (with `beta`). Its
@@ -187,8 +188,14 @@ class VAE(keras.Model):
         """(lowest, highest) value of a pixel."""
         return 0.0, self.max_value
 
+    @property
+    def picture_shape(self) -> tuple[int | None, ...]:
+        """(H, W, C) that the encoder reads."""
+        return tuple(self.encoder.inputs[0].shape[1:])
+
     def call(self, images: Tensor, training: bool = False) -> dict[str, Tensor]:
         """{"mean", "log_variance", "pixels"} of a latent drawn for each image."""
+        self.check_pictures(images)
         mean, log_variance = self.encoder(images, training=training)
         noise = keras.random.normal(ops.shape(mean), dtype="float32", seed=self.seeds)
         latent = mean + ops.exp(0.5 * log_variance) * noise

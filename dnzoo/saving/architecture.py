@@ -9,6 +9,7 @@ import keras
 
 from dnzoo.inference import kinds
 from dnzoo.layers import Output
+from dnzoo.models._heads import restore_trainable
 
 
 def of(model: keras.Model) -> dict[str, Any]:
@@ -60,7 +61,9 @@ def _read_by(node: Any) -> set[str]:
 def build(architecture: dict[str, Any]) -> keras.Model:
     """The model, with random weights; only what `check_classes` has passed may come here."""
     # Keras empties the dicts that it reads
-    return keras.saving.deserialize_keras_object(copy.deepcopy(architecture), safe_mode=True)
+    model = keras.saving.deserialize_keras_object(copy.deepcopy(architecture), safe_mode=True)
+    restore_trainable(model, architecture)
+    return model
 
 
 def saying(model: keras.Model, output: str | Output) -> keras.Model:

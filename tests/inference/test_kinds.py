@@ -1,6 +1,7 @@
 """What a model puts out is said by the model, and by nothing else."""
 
 import warnings
+from contextlib import nullcontext
 
 import keras
 import numpy as np
@@ -168,6 +169,21 @@ def test_the_kind_of_a_model_inside_a_model():
     inner = dnzoo.unet((None, None, 3), 3, filters=(4, 8))
     image = keras.Input((None, None, 3))
     assert kinds.of(keras.Model(image, inner(keras.layers.Rescaling(2.0)(image)))).name == "classes"
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("last", [keras.layers.Activation("sigmoid"), keras.layers.Softmax()])
+def test_an_activation_behind_the_scores_makes_them_probabilities(last, own):
+    """Behind an `Output`, and behind the last layer of a model of a user's own."""
+    image = keras.Input((8, 8, 3))
+    scores = keras.layers.Conv2D(2, 1)(image)
+    scores = scores if own else Output("classes", logits=True)(scores)
+    with pytest.warns(UserWarning, match="is taken for 'classes'") if own else nullcontext():
+        found = kinds.of(keras.Model(image, last(scores)))
+    assert found.name == "classes" and not found.logits
+    rest = keras.layers.Activation("linear")(scores)
+    with pytest.warns(UserWarning) if own else nullcontext():
+        assert kinds.of(keras.Model(image, rest)).logits
 
 
 def test_one_verb_for_every_kind():

@@ -297,3 +297,19 @@ def test_sum_of_keras_and_ours():
     assert np.allclose(numpy(both.call(truth, guess)), expected, rtol=1e-5)
     again = keras.losses.deserialize(keras.losses.serialize(both))
     assert np.allclose(again(truth, guess), np.mean(expected), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "loss", [losses.Dice(), losses.Charbonnier(), losses.get("cross_entropy+dice")]
+)
+def test_weights_are_of_images(loss):
+    """Weights of pixels were multiplied with the wrong axis where a batch is as large as a row."""
+    truth = np.random.default_rng(0).integers(0, 2, (4, 4, 4))
+    guess = np.random.default_rng(1).normal(size=(4, 4, 4, 1))
+    truth = truth[..., None] if isinstance(loss, losses.Charbonnier) else truth
+    each = [float(loss(truth[i : i + 1], guess[i : i + 1])) for i in range(4)]
+    weights = np.array([0.0, 1.0, 2.0, 0.5], "float32")
+    for given in (weights, weights[:, None]):
+        assert np.isclose(float(loss(truth, guess, given)), np.mean(each * weights), rtol=1e-5)
+    with pytest.raises(ValueError, match=r"one number an image, \(N,\); got the shape \(4, 4, 4\)"):
+        loss(truth, guess, np.ones((4, 4, 4)))

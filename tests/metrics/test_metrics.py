@@ -246,3 +246,17 @@ def test_boundary_iou_of_ignored_pixels():
     assert float(metric.result()) == 1.0
     with pytest.raises(ValueError, match="no meaning for contours"):
         metric.update_state(truth, guess, sample_weight=guess)
+
+
+@pytest.mark.parametrize("monitor", ["val_mean_iou", "val_pixel_accuracy"])
+def test_callbacks_know_the_direction(monitor):
+    """`mode="auto"` follows what the metric says, as of Keras's own metrics."""
+    image = keras.Input((4, 4, 3))
+    model = keras.Model(image, keras.layers.Conv2D(2, 1)(image))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    found = [metrics.MeanIoU(2), metrics.PixelAccuracy(2)]
+    model.compile("sgd", loss, metrics=found, run_eagerly=True)
+    x, y = np.zeros((2, 4, 4, 3), "float32"), np.zeros((2, 4, 4), "int32")
+    callback = keras.callbacks.EarlyStopping(monitor)
+    model.fit(x, y, validation_data=(x, y), callbacks=[callback], verbose=0)
+    assert callback.monitor_op.__name__ == "greater"

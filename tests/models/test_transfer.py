@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from dnzoo import unet
+from dnzoo import losses, saving, unet
 from dnzoo.models import _heads, fcn8s, mask_branch, new_head
 
 IMAGE = np.random.default_rng(0).uniform(0, 255, (1, 32, 32, 3)).astype("float32")
@@ -131,3 +131,22 @@ def test_only_the_head_learns_and_then_everything(build):
     assert {weight.path for weight in model.trainable_weights} == wanted
     _heads.train_all(model)
     assert [weight.path for weight in model.trainable_weights] == everything
+
+
+def test_what_is_frozen_stays_frozen(tmp_path):
+    """Through a new head, a SavedModel and a copy in float32, with its statistics; the new head learns."""
+    old = trained()
+    old.get_layer("encoder").trainable = False
+    old.layers[-2].trainable = False  # the head
+    saving.save(old, tmp_path / "saved")
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(4, 32, 32, 3)), rng.integers(0, 2, (4, 32, 32))
+    for new in (new_head(old, 2), saving.load(tmp_path / "saved"), saving.as_float32(old)):
+        before = [np.array(w) for w in new.get_layer("encoder").weights]
+        head = [np.array(w) for w in new.layers[-2].weights]
+        new.compile("sgd", losses.CrossEntropy(), run_eagerly=True)
+        new.fit(x, y % new.output_shape[-1], verbose=0)
+        assert all(map(np.array_equal, before, new.get_layer("encoder").weights))
+        learned = not np.array_equal(head[0], new.layers[-2].weights[0])
+        assert learned == new.layers[-2].trainable
+    assert new_head(old, 2).layers[-2].trainable and not new.layers[-2].trainable

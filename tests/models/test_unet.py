@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+import dnzoo
 from dnzoo import create_model, list_models, unet
 from tests.conformance import ModelConformance
 from tests.conftest import slow
@@ -232,3 +233,20 @@ def test_by_name():
     assert create_model("unet", input_shape=(16, 16, 1), filters=(2, 4)).name == "unet"
     with pytest.raises(ValueError, match=r"no model 'unett'; there are: .*unet"):
         create_model("unett")
+
+
+def test_models_are_channels_last_whatever_kerass_setting():
+    """EDSR put out (3, 32, 6), an ESPCN (1, 48, 3): the setting reached some of their layers."""
+    built = {
+        "unet": ((16, 16, 3), (None, 16, 16, 2)),
+        "edsr": ((16, 16, 3), (None, 32, 32, 3)),
+        "espcn": ((16, 16, 1), (None, 48, 48, 1)),
+    }
+    keras.config.set_image_data_format("channels_first")
+    try:
+        for name, (given, made) in built.items():
+            assert create_model(name, input_shape=given).output_shape == made
+        assert dnzoo.vae((28, 28, 1), 4, filters=(4,), hidden=8).sample(1).shape == (1, 28, 28, 1)
+        assert keras.config.image_data_format() == "channels_first"
+    finally:
+        keras.config.set_image_data_format("channels_last")

@@ -10,6 +10,7 @@ import numpy as np
 
 from dnzoo.inference.tiled import tiled
 from dnzoo.layers import Output
+from dnzoo.models._heads import activated
 
 Target = Callable[[str], AbstractContextManager[Path]]  # ending of a result's name -> its new file
 
@@ -23,7 +24,10 @@ def said(model: keras.Model) -> tuple[str, dict[str, Any]] | None:
         return model.output_kind, {}
     found = [layer for layer in getattr(model, "layers", ()) if isinstance(layer, Output)]
     if found:
-        return found[-1].kind, found[-1].facts
+        facts = found[-1].facts
+        if facts.get("logits") and activated(model, found[-1:]):  # by layers behind it
+            facts = {**facts, "logits": False}
+        return found[-1].kind, facts
     inside = [layer for layer in getattr(model, "layers", ()) if isinstance(layer, keras.Model)]
     return said(inside[-1]) if inside and inside[-1] is model.layers[-1] else None
 
