@@ -186,7 +186,7 @@ def _construct(
     try:
         return construct(include_top=False, input_shape=(None, None, 3), **arguments)
     except Exception as error:
-        if weights != "imagenet" or isinstance(error, FileNotFoundError):  # it says what to do
+        if weights != "imagenet" or isinstance(error, FileNotFoundError | ConnectionError):
             raise
         raise OSError(
             f"the ImageNet weights of {name!r} could not be fetched ({error}). With a network, try "

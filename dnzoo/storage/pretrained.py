@@ -1,22 +1,29 @@
-"""Where saved models lie: folders, DNZOO_HOME, the checkout, and the index that the wheel ships."""
+"""Where saved models lie: folders, DNZOO_HOME, the checkout, the wheel; and the index of all of them."""
 
+import difflib
 import fnmatch
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dnzoo.storage.whole import write_json
+from dnzoo.storage import archive
+from dnzoo.storage.whole import new_folder, refuse_existing, write_json
 
 FORMAT: int = 2  # 1, before 2026-12, did not say what a model puts out
 EXTRA: str = "assets.extra/dnzoo.json"
 VARIABLES: str = "variables/variables.data-00000-of-00001"
 INDEX: Path = Path(__file__).with_name("pretrained.json")
 CHECKOUT: Path = Path(__file__).parents[2] / "saved_models"
+SHIPPED: Path = (
+    Path(__file__).parents[1] / "pretrained"
+)  # the small ones, and wheels of `dnzoo pack`
 
 
 def list_pretrained(pattern: str = "*") -> list[str]:
@@ -26,12 +33,15 @@ def list_pretrained(pattern: str = "*") -> list[str]:
         >>> list_pretrained("unet_fashion*")
         ['unet_fashion_scenes']
     """
-    here = {meta.parents[1].name for home in _homes() for meta in home.glob(f"*/{EXTRA}")}
+    here = {meta.parents[1].name for place in _homes() for meta in place.glob(f"*/{EXTRA}")}
     return sorted(fnmatch.filter(here | set(read_index()), pattern))
 
 
 def find(name_or_path: str | os.PathLike[str]) -> Path:
-    """The folder of a pretrained model or of a path; see `load`."""
+    """The folder of a pretrained model or of a path; see `load`.
+
+    A published model that is not on this machine is downloaded into `home()`, which stderr says.
+    """
     if (Path(name_or_path) / EXTRA).is_file():
         return Path(name_or_path)
     if Path(name_or_path).exists():
@@ -39,23 +49,36 @@ def find(name_or_path: str | os.PathLike[str]) -> Path:
             f"{name_or_path} is no SavedModel of dnzoo's: {EXTRA} is missing. Only folders that "
             "dnzoo.save wrote can be loaded."
         )
-    name, entry = str(name_or_path), read_index().get(str(name_or_path))
-    for home in _homes():
-        folder = home / name
+    name = str(name_or_path)
+    folder, entry = locate(name), read_index().get(name)
+    if folder:
+        return folder
+    if entry:
+        from dnzoo.storage import remote
+
+        return remote.fetch(name, entry, home())
+    near = difflib.get_close_matches(name, list_pretrained(), 1)
+    where = f"did you mean {near[0]!r}?" if near else f"name one of {', '.join(list_pretrained())}"
+    raise FileNotFoundError(f"no model {name!r} here: {where} A folder may be given, too.")
+
+
+def locate(name: str) -> Path | None:
+    """Where a pretrained model lies on this machine, if it does.
+
+    Raises:
+        ValueError: when the folder there is not the one that the index lists.
+    """
+    entry = read_index().get(name)
+    for place in _homes():
+        folder = place / name
         if os.sep not in name and (folder / EXTRA).is_file():
             if entry and sha256(folder / EXTRA) != entry["sha256"]:
                 raise ValueError(
-                    f"{folder} is not the {name} that this version of dnzoo lists (damaged, or "
-                    f"another version). Load it by its path, or get the folder again."
+                    f"{folder} is not the {name} that this version of dnzoo lists (damaged, or another "
+                    "version). Load it by its path, or move it away to get it again."
                 )
             return folder
-    where = "name one of " + ", ".join(list_pretrained()) + ", or give a folder"
-    if entry:
-        where = (
-            f"copy saved_models/{name} ({entry['size'] / 1e6:.0f} MB) from a checkout of dnzoo to a "
-            "folder and set DNZOO_HOME to that folder"
-        )
-    raise FileNotFoundError(f"no model {name!r} here: {where}.")
+    return None
 
 
 def read_meta(folder: str | os.PathLike[str]) -> dict[str, Any]:
@@ -91,7 +114,11 @@ def read_weights(folder: Path, meta: Mapping[str, Any]) -> list[np.ndarray]:
 
 
 def read_index() -> dict[str, dict[str, Any]]:
-    """The pretrained models of this version: {name: {"sha256", "size"}}."""
+    """The pretrained models of this version: {name: facts}.
+
+    Facts are `sha256` of its dnzoo.json, `size`: the bytes of its files, `archive`: those of the ZIP
+    file that is downloaded, and `archive_sha256`.
+    """
     return json.loads(INDEX.read_text("utf-8"))
 
 
@@ -99,12 +126,49 @@ def describe(name: str) -> tuple[str, str, str, str]:
     """A pretrained model in words: (MB, its first metric, that metric's value, where it lies)."""
     size = f"{read_index()[name]['size'] / 1e6:.1f}" if name in read_index() else ""
     try:
-        folder = find(name)
-    except (FileNotFoundError, ValueError) as error:
+        folder = locate(name)
+    except ValueError as error:
         return size, "", "", str(error)
+    if folder is None:
+        return size, "", "", "downloaded when it is asked for"
     metric, value = next(iter((read_meta(folder)["metrics"] or {"": ""}).items()))
     value = f"{value:.4f}" if isinstance(value, float) else str(value)
     return size, metric, value, str(folder)
+
+
+def pack(names: Sequence[str], out: str | os.PathLike[str], overwrite: bool = False) -> Path:
+    """Copy models for machines without a network; what is not on this one is downloaded.
+
+    Args:
+        names: of pretrained models, or folders.
+        out: a folder that gets a folder for each, for DNZOO_HOME; or a wheel for pip to install,
+            `dnzoo_models-VERSION-py3-none-any.whl`.
+        overwrite: replace a wheel that is there. Folders that are there are never replaced.
+
+    Raises:
+        ValueError: when the name of a wheel is none that pip takes.
+        FileExistsError: when something is there.
+        As `find`.
+    """
+    from dnzoo import __version__
+
+    out, wheel = Path(out), f"dnzoo_models-{__version__}-py3-none-any.whl"
+    if out.suffix == ".whl" and out.name != wheel:
+        raise ValueError(
+            f"pack: pip takes a wheel by its name only: call it {out.with_name(wheel)}."
+        )
+    folders = [find(name) for name in names]
+    if out.suffix == ".whl":
+        archive.write_wheel(folders, out, __version__, overwrite)
+        return out
+    for folder in folders:
+        refuse_existing(out / folder.name)
+    for folder in folders:
+        with new_folder(out / folder.name) as made:
+            for name, file in archive.files(folder).items():
+                (made / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, made / name)
+    return out
 
 
 def write_index() -> None:
@@ -113,13 +177,21 @@ def write_index() -> None:
     for meta in sorted(CHECKOUT.glob(f"*/{EXTRA}")):
         folder = meta.parents[1]
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-        index[folder.name] = {"sha256": sha256(meta), "size": size}
+        with tempfile.NamedTemporaryFile() as packed:
+            archive.write(folder, packed.name)
+            facts = {"archive": os.stat(packed.name).st_size, "archive_sha256": sha256(packed.name)}
+        index[folder.name] = {"sha256": sha256(meta), "size": size, **facts}
     write_json(INDEX, index, overwrite=True)
 
 
+def home() -> Path:
+    """Where downloaded models are kept: the variable DNZOO_HOME, or a cache folder of the user's."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("DNZOO_HOME") or Path(cache, "dnzoo"))
+
+
 def _homes() -> list[Path]:
-    home = os.environ.get("DNZOO_HOME")
-    return [*([Path(home)] if home else []), CHECKOUT]
+    return [home(), CHECKOUT, SHIPPED]
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

@@ -8,7 +8,7 @@ from sklearn.datasets import load_sample_image
 from dnzoo import load, unet
 from dnzoo.models._encoders import build
 from dnzoo.models.efficientnet_lite import PRETRAINED, efficientnet_lite0
-from dnzoo.storage import pretrained
+from dnzoo.storage import pretrained, remote
 
 
 def test_parameters():
@@ -47,8 +47,12 @@ def test_other_channels():
     assert np.allclose(net.weights[0], np.sum(kernel, axis=2, keepdims=True), atol=1e-6)
 
 
-def test_missing_weights_say_where_to_get_them(monkeypatch, tmp_path):
+def test_missing_weights_are_asked_for(monkeypatch, tmp_path):
     monkeypatch.setattr(pretrained, "CHECKOUT", tmp_path)
-    monkeypatch.delenv("DNZOO_HOME", raising=False)
-    with pytest.raises(FileNotFoundError, match=f"copy saved_models/{PRETRAINED} .*DNZOO_HOME"):
+    monkeypatch.setattr(remote, "PAUSE", 0)
+    monkeypatch.setenv("DNZOO_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DNZOO_URL", "http://127.0.0.1:9")
+    with pytest.raises(
+        ConnectionError, match=rf"9/{PRETRAINED}.zip could not be had \(no connection"
+    ):
         build("efficientnet_lite0", weights="imagenet")
