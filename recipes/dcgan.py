@@ -4,7 +4,7 @@ python recipes/dcgan.py --data fashion_mnist --epochs 20
 """
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
 
 from dnzoo import training
 from dnzoo.layers.augmentation import Policy
@@ -13,11 +13,12 @@ from dnzoo.layers.upsampling import Upsampling
 from dnzoo.losses.generative import Adversarial
 from dnzoo.models import dcgan
 from dnzoo.tasks import Generation
+from dnzoo.terminal import FOLDER
 
 
 @dataclasses.dataclass(kw_only=True)
 class Config(Generation.Config):
-    out: str = "runs/dcgan"
+    out: Annotated[str, FOLDER] = "runs/dcgan"
     image_size: int = 32
     """Rows and columns of the images: 16, 32, 64, 128 or 256."""
     latent_dim: int = 100

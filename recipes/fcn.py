@@ -9,24 +9,25 @@ As the paper trains, each net from the one before:
 """
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
 
 import dnzoo
 from dnzoo import training
 from dnzoo.models import create_model, take_weights
 from dnzoo.tasks import Segmentation
+from dnzoo.terminal import FOLDER, MODEL, NAME, NAME_OR_FILE
 
 
 @dataclasses.dataclass(kw_only=True)
 class Config(Segmentation.Config):
-    out: str = "runs/fcn"
+    out: Annotated[str, FOLDER] = "runs/fcn"
     model: Literal["fcn32s", "fcn16s", "fcn8s"] = "fcn8s"
     """How fine the scores are that the net uses."""
-    start_from: str | None = None
+    start_from: Annotated[str | None, MODEL] = None
     """A saved model, a name or a folder: layers of the same name start with its weights."""
-    encoder: str = "efficientnet_lite0"
+    encoder: Annotated[str, NAME] = "efficientnet_lite0"
     """efficientnet_lite0, or a keras.applications name; vgg16 is the paper's."""
-    encoder_weights: str | None = None
+    encoder_weights: Annotated[str | None, NAME_OR_FILE] = None
     """imagenet, or a weights file, for --encoder."""
     fc_filters: int = 256
     """Channels of fc6 and fc7; 4096 are the paper's."""

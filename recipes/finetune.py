@@ -21,16 +21,17 @@ import dnzoo
 from dnzoo import tasks, training
 from dnzoo.models import new_head, train_all, train_only_head
 from dnzoo.storage import pretrained
+from dnzoo.terminal import FOLDER, MODEL
 from dnzoo.training import Stage
 
-MODEL = "unet_cutouts"
+START = "unet_cutouts"
 
 
 @dataclasses.dataclass(kw_only=True)
 class FineTuning:
-    model: str = MODEL
+    model: Annotated[str, MODEL] = START
     """What to start from: the name of a pretrained model, or a SavedModel's folder."""
-    out: str = "runs/finetune"
+    out: Annotated[str, FOLDER] = "runs/finetune"
     epochs: int = 80
     learning_rate: Annotated[float, tyro.conf.arg(aliases=["--fine-learning-rate"])] = 1e-4
     batch_size: int = 4
@@ -80,7 +81,7 @@ class NewHead(FineTuning):
 
 def config_of(model=None):
     """The flags for a model: those of the task that teaches its kind."""
-    loaded = dnzoo.load(model or MODEL)
+    loaded = dnzoo.load(model or START)
     task = tasks.of(loaded)
     return task.config_of(loaded, NewHead if task.new_head else FineTuning)
 

@@ -8,24 +8,25 @@ On your own photographs:
 """
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
 
 import dnzoo
 from dnzoo import training
 from dnzoo.models import create_model, take_weights
 from dnzoo.tasks import SuperResolution
+from dnzoo.terminal import FOLDER, MODEL
 
 
 @dataclasses.dataclass(kw_only=True)
 class Config(SuperResolution.Config):
-    out: str = "runs/super_resolution"
+    out: Annotated[str, FOLDER] = "runs/super_resolution"
     model: Literal["edsr", "espcn", "fsrcnn", "srcnn"] = "edsr"
     """edsr reads RGB; the others read Y, and colour is upsampled bicubically."""
     filters: int = 64
     """Channels of EDSR's blocks."""
     blocks: int = 16
     """EDSR's residual blocks."""
-    start_from: str | None = None
+    start_from: Annotated[str | None, MODEL] = None
     """A saved model, a name or a folder: layers of the same name start with its weights."""
     epochs: int = 20
     """In each, 8 patches of every tile are seen."""

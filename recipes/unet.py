@@ -12,16 +12,18 @@ On your own images:
 """
 
 import dataclasses
+from typing import Annotated
 
 from dnzoo import training, unet
 from dnzoo.layers.fusion import Skip
 from dnzoo.layers.upsampling import Upsampling
 from dnzoo.tasks import Segmentation
+from dnzoo.terminal import FOLDER, NAME, NAME_OR_FILE
 
 
 @dataclasses.dataclass(kw_only=True)
 class Config(Segmentation.Config):
-    out: str = "runs/unet"
+    out: Annotated[str, FOLDER] = "runs/unet"
     filters: tuple[int, ...] = (24, 48, 96, 192)
     """Channels of each level, deepest last."""
     upsampling: Upsampling = "transposed"
@@ -32,9 +34,9 @@ class Config(Segmentation.Config):
     """A shortcut around every double convolution."""
     dropout: float = 0.0
     """Rate after the two deepest blocks."""
-    encoder: str | None = None
+    encoder: Annotated[str | None, NAME] = None
     """efficientnet_lite0, or a keras.applications name, in place of the contracting half."""
-    encoder_weights: str | None = None
+    encoder_weights: Annotated[str | None, NAME_OR_FILE] = None
     """imagenet, or a weights file, for --encoder."""
 
 

@@ -7,16 +7,18 @@ On your own images:
 """
 
 import dataclasses
+from typing import Annotated
 
 from dnzoo import training
 from dnzoo.layers.upsampling import Upsampling
 from dnzoo.models import vae
 from dnzoo.tasks import Autoencoding
+from dnzoo.terminal import FOLDER
 
 
 @dataclasses.dataclass(kw_only=True)
 class Config(Autoencoding.Config):
-    out: str = "runs/vae"
+    out: Annotated[str, FOLDER] = "runs/vae"
     latent_dim: int = 20
     """Numbers that describe an image."""
     filters: tuple[int, ...] = (32, 64)
