@@ -157,7 +157,7 @@ def errors_in_a_line(fields: Collection[str] = ()) -> Iterator[None]:
         yield
         sys.stdout.flush()
     except KeyboardInterrupt as stop:
-        print(f"\n{stop or 'Interrupted; the same command starts again.'}", file=sys.stderr)
+        print(f"\n{str(stop) or 'Interrupted; the same command starts again.'}", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still to be written goes nowhere

@@ -1,6 +1,6 @@
 """Train a small classifier, whose features and classes judge what a generator makes.
 
-python recipes/classifier.py --data fashion_mnist --image-size 32 --out runs/classifier
+dnzoo train classifier --data fashion_mnist --image-size 32 --out runs/classifier
 """
 
 import dataclasses

@@ -1,6 +1,6 @@
 """Generate garments, digits or other small images with a DCGAN.
 
-python recipes/dcgan.py --data fashion_mnist --epochs 20
+dnzoo train dcgan --data fashion_mnist --epochs 20
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ class Config(Generation.Config):
     """What both nets learn by."""
     label_smoothing: float = 0.1
     """For bce: real images count as 1 less this."""
-    discriminator_normalization: Normalization = "batch"
+    discriminator_normalization: Normalization | None = "batch"
     """None is what wgan-gp and spectral normalisation want."""
     critic_steps: int | None = None
     """Updates of the discriminator to one of the generator; none: the papers', 0: both in each step."""

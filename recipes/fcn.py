@@ -1,11 +1,11 @@
 """Segment photographs, garments, pets, or your own images with FCN-8s, FCN-16s or FCN-32s.
 
-    python recipes/fcn.py --data cutout_scenes --scenes 5000 --epochs 10 --warmup 200 \\
+    dnzoo train fcn --data cutout_scenes --scenes 5000 --epochs 10 --warmup 200 \\
         --encoder-weights imagenet --loss cross_entropy+dice --precision float32
 As the paper trains, each net from the one before:
-    python recipes/fcn.py --model fcn32s --out runs/fcn32s
-    python recipes/fcn.py --model fcn16s --start-from runs/fcn32s/saved_model --out runs/fcn16s
-    python recipes/fcn.py --model fcn8s --start-from runs/fcn16s/saved_model --out runs/fcn8s
+    dnzoo train fcn --model fcn32s --out runs/fcn32s
+    dnzoo train fcn --model fcn16s --start-from runs/fcn32s/saved_model --out runs/fcn16s
+    dnzoo train fcn --model fcn8s --start-from runs/fcn16s/saved_model --out runs/fcn8s
 """
 
 import dataclasses

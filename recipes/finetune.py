@@ -3,12 +3,12 @@
 For segmentation your folder has images/ and masks/ (PNG of class numbers, 255 is ignored) and a
 classes.txt; a fifth of it validates and tests. Classes that the model knows by name keep their
 weights in the new head, which learns first, alone; then everything does, at a lower rate:
-    python recipes/finetune.py --data FOLDER --model unet_cutouts --out runs/mine
+    dnzoo finetune unet_cutouts FOLDER --out runs/mine
 Reaches test mean IoU 0.257 with 20 photographs of a class that the model had not seen, against 0.088
 from scratch (means of five seeds, one minute each; benchmarks/transfer.py).
 Other models go on learning, from a folder of photographs or small images:
-    python recipes/finetune.py --data FOLDER --model edsr_baseline_x2 --out runs/mine
-    python recipes/finetune.py --data FOLDER --model vae_mnist --out runs/mine
+    dnzoo finetune edsr_baseline_x2 FOLDER --out runs/mine
+    dnzoo finetune vae_mnist FOLDER --out runs/mine
 """
 
 import dataclasses

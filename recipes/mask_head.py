@@ -1,6 +1,6 @@
 """Find the masks of objects whose boxes are given, with Mask R-CNN's mask head.
 
-python recipes/mask_head.py --data cutout_scenes --encoder-weights imagenet
+dnzoo train mask_head --data cutout_scenes --encoder-weights imagenet
 """
 
 import dataclasses

@@ -1,10 +1,10 @@
 """Upsample photographs by 2, 3 or 4 with EDSR, ESPCN, FSRCNN or SRCNN.
 
-    python recipes/super_resolution.py --scale 2 --out runs/edsr_x2
-    python recipes/super_resolution.py --scale 4 --start-from runs/edsr_x2/saved_model --out runs/edsr_x4
-    python recipes/super_resolution.py --model espcn --scale 3 --out runs/espcn_x3
+    dnzoo train super_resolution --scale 2 --out runs/edsr_x2
+    dnzoo train super_resolution --scale 4 --start-from runs/edsr_x2/saved_model --out runs/edsr_x4
+    dnzoo train super_resolution --model espcn --scale 3 --out runs/espcn_x3
 On your own photographs:
-    python recipes/super_resolution.py --data FOLDER --out runs/mine
+    dnzoo train super_resolution FOLDER --out runs/mine
 """
 
 import dataclasses

@@ -1,9 +1,9 @@
 """Learn MNIST, or other small images, with a variational autoencoder.
 
-    python recipes/vae.py --filters 32 64 --epochs 20
-    python recipes/vae.py --filters --hidden 500 --epochs 10      # the dense 784-500-20
+    dnzoo train vae --filters 32 64 --epochs 20
+    dnzoo train vae --filters --hidden 500 --epochs 10      # the dense 784-500-20
 On your own images:
-    python recipes/vae.py --data FOLDER --image-size 64 --likelihood gaussian --out runs/mine
+    dnzoo train vae FOLDER --image-size 64 --likelihood gaussian --out runs/mine
 """
 
 import dataclasses

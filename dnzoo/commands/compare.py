@@ -166,9 +166,9 @@ def cells(runs: Sequence[Run], metrics: Sequence[str]) -> list[dict[str, Any]]:
             "data": run.config.get("data"),
             "state": "finished" if run.finished else "unfinished",
             "best epoch": f"{run.best or '-'} of {run.epochs}",
-            "monitor": run.monitor,
+            "metric": run.monitor,
             "validation": run.score,
-            **{name: run.metrics.get(name) for name in metrics},
+            **{f"test_{name}": run.metrics.get(name) for name in metrics},
             "minutes": run.minutes and round(run.minutes, 1),
             **{f"--{name.replace('_', '-')}": run.config.get(name) for name in names},
         }

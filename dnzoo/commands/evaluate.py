@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,6 +51,7 @@ class Evaluate:
             raise ValueError("say on which `data`: the model lies in no run's folder.")
         values |= {"data_dir": self.data_dir, "smoke": self.smoke, "out": str(folder)}
         startup.start_keras()
+        logging.getLogger("absl").setLevel(logging.ERROR)  # as in a training
         from dnzoo import saving, tasks
         from dnzoo.training import report
 

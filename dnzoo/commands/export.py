@@ -1,6 +1,7 @@
 """`dnzoo export`: a model for another runtime."""
 
 import dataclasses
+import warnings
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -30,10 +31,11 @@ class Export:
         """Write the file, and say how large it is and how far its outputs are off."""
         startup.start_keras()
         from dnzoo import saving
-        from dnzoo.deployment import export
+        from dnzoo.deployment import formats
 
+        warnings.filterwarnings("ignore", category=FutureWarning, module="keras")  # NumPy's names
         try:
-            off = export(
+            off = formats.export(
                 saving.load(self.model),
                 self.file,
                 signature=self.signature,
@@ -42,6 +44,7 @@ class Export:
             )
         except RuntimeError as error:  # outputs differ: nothing was written
             raise ValueError(str(error)) from error
-        files = [path for path in (Path(self.file), Path(self.file).with_suffix(".bin"))]
-        size = sum(path.stat().st_size for path in files[: 2 if self.file.endswith(".xml") else 1])
-        print(f"{self.file}: {size / 1e6:.1f} MB, outputs within {off:.1e} of Keras's")
+        path = Path(self.file)
+        files = next(ends for ends in formats.FILES.values() if ends[0] == path.suffix)
+        size = sum(path.with_suffix(end).stat().st_size for end in files)
+        print(f"{self.file}: {size / 1e3:,.0f} kB, outputs within {off:.1e} of Keras's")

@@ -85,6 +85,28 @@ def hand_over(args: Sequence[str]) -> None:
         UsageError: when there is no such recipe.
         SystemExit: as from `dnzoo.commands.main`.
     """
+    name, options = asked_for(args)
+    startup.start_keras()
+    from dnzoo import training
+
+    recipe = _load(name)
+    training.command(
+        recipe.build,
+        getattr(recipe, "config_of", None) or recipe.Config,
+        recipe.__doc__ or "",
+        getattr(recipe, "search_space", None),
+        options,
+        "dnzoo finetune" if args[0] == FINETUNE else f"dnzoo train {name}",
+    )
+
+
+def asked_for(args: Sequence[str]) -> tuple[str, list[str]]:
+    """(recipe, its options) of what `hand_over` gets; what comes without its name gets it here.
+
+    Example:
+        >>> asked_for(["train", "unet", "photos", "--epochs", "3"])
+        ('unet', ['--data', 'photos', '--epochs', '3'])
+    """
     command, *options = args
     name = FINETUNE if command == FINETUNE else options.pop(0)
     if name not in RECIPES:
@@ -96,18 +118,7 @@ def hand_over(args: Sequence[str]) -> None:
     for flag in POSITIONAL[name if name == FINETUNE else command]:
         if options and not options[0].startswith("-"):
             given += [flag, options.pop(0)]
-    startup.start_keras()
-    from dnzoo import training
-
-    recipe = _load(name)
-    training.command(
-        recipe.build,
-        getattr(recipe, "config_of", None) or recipe.Config,
-        recipe.__doc__ or "",
-        getattr(recipe, "search_space", None),
-        [*given, *options],
-        "dnzoo finetune" if command == FINETUNE else f"dnzoo train {name}",
-    )
+    return name, [*given, *options]
 
 
 def _load(name: str) -> ModuleType:

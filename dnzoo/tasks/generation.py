@@ -60,7 +60,7 @@ class Generation(Task):
         """Flags of generation and its data."""
 
         classifier: Annotated[str, MODEL] = "classifier_fashion_mnist"
-        """A saved classifier of such images (recipes/classifier.py), which judges."""
+        """A saved classifier of such images (dnzoo train classifier), which judges."""
         conditional: bool = False
         """Whether the nets read the labels."""
 
