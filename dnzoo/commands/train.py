@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -40,7 +40,10 @@ RECIPES: dict[str, str] = recipes()
 RECIPE: Any = tyro.conf.arg(
     metavar="RECIPE", help="\n".join(f"• {name}: {text}" for name, text in RECIPES.items())
 )
-Name: Any = Literal[tuple(RECIPES)]
+if TYPE_CHECKING:
+    Name = str
+else:
+    Name = Literal[tuple(RECIPES)]  # so that the tab key completes them
 
 
 @dataclasses.dataclass

@@ -165,11 +165,11 @@ def published():
     texts = [path.read_text("utf-8") for page in PAGES for path in sorted(ROOT.glob(page))]
     lines = set()
     for match in (match for text in texts for match in COMMAND.finditer(text)):
-        words = (match[2] or f"train {match[1]}").split()
-        words += re.sub(r"\\+n?", " ", match[3]).split()
-        if words[-1] != "--help":
-            name, options = asked_for(words)
-            lines.add((name, shlex.join(options)))
+        name, words = match[1], re.sub(r"\\+n?", " ", match[3]).split()
+        if name is None:
+            name, words = asked_for([*match[2].split(), *words])
+        if words[-1:] != ["--help"]:
+            lines.add((name, " ".join(words)))
     return sorted(lines)
 
 
