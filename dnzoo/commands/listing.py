@@ -28,11 +28,12 @@ class List:
 
     def run(self) -> None:
         """Print one table."""
-        table = rich.table.Table(box=rich.box.SIMPLE)
+        table = rich.table.Table(box=rich.box.SIMPLE, pad_edge=False, collapse_padding=True)
         for column in ("model", "task", "parameters", "score", "MB", "data's licence", "here"):
             right = column in ("parameters", "MB")
             table.add_column(column, justify="right" if right else "left", overflow="fold")
-        table.columns[0].no_wrap = True  # names are to be copied
+        for i in (0, 2, 4, 6):  # names are to be copied, numbers to be read
+            table.columns[i].no_wrap = True
         rows = [(name, *row(name)) for name in pretrained.list_pretrained(self.pattern)]
         built = [name for name in builders() if fnmatch.fnmatch(name, self.pattern)]
         for i, cells in enumerate(rows):

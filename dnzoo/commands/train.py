@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Union
 
 import tyro
 
@@ -37,13 +37,19 @@ def _folder() -> Path:
 
 
 RECIPES: dict[str, str] = recipes()
-RECIPE: Any = tyro.conf.arg(
-    metavar="RECIPE", help="\n".join(f"• {name}: {text}" for name, text in RECIPES.items())
-)
+
 if TYPE_CHECKING:
-    Name = str
-else:
-    Name = Literal[tuple(RECIPES)]  # so that the tab key completes them
+    Recipe = Any
+else:  # subcommands, so that the help lists them and the tab key completes them
+    Recipe = Union[  # noqa: UP007
+        tuple(
+            Annotated[
+                dataclasses.make_dataclass(name, ()),
+                tyro.conf.subcommand(name, description=text, prefix_name=False),
+            ]
+            for name, text in RECIPES.items()
+        )
+    ]
 
 
 @dataclasses.dataclass
@@ -51,11 +57,11 @@ class Train:
     """Train a model. `dnzoo train RECIPE --help` lists the options of a recipe; what follows its name may be
     the data, as in `dnzoo train unet FOLDER --out runs/mine`."""
 
-    recipe: Annotated[tyro.conf.Positional[Name], RECIPE]
+    recipe: Recipe
 
     def run(self) -> None:
         """Run the recipe with its defaults."""
-        hand_over(["train", self.recipe])
+        hand_over(["train", type(self.recipe).__name__])
 
 
 @dataclasses.dataclass

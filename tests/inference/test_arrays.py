@@ -252,5 +252,5 @@ def test_errors_are_one_line(saved, tmp_path):
 
 
 def test_list(saved):
-    done = child("dnzoo", "list", env={"DNZOO_HOME": str(saved.parent), "COLUMNS": "200"})
-    assert "unet" in done.stdout and "mine" in done.stdout and "0.5000" in done.stdout
+    done = child("dnzoo", "list", env={"DNZOO_HOME": str(saved.parent)})
+    assert "unet" in done.stdout and "mine" in done.stdout and "mean IoU 0.5 " in done.stdout
