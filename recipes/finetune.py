@@ -6,6 +6,7 @@ weights in the new head, which learns first, alone; then everything does, at a l
     dnzoo finetune unet_cutouts FOLDER --out runs/mine
 Reaches test mean IoU 0.257 with 20 photographs of a class that the model had not seen, against 0.088
 from scratch (means of five seeds, one minute each; benchmarks/transfer.py).
+
 Other models go on learning, from a folder of photographs or small images:
     dnzoo finetune edsr_baseline_x2 FOLDER --out runs/mine
     dnzoo finetune vae_mnist FOLDER --out runs/mine
