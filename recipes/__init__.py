@@ -1,1 +1,1 @@
-"""A script a model: `python recipes/unet.py`, or `python -m dnzoo.recipes.unet` where dnzoo is installed."""
+"""A script per model: `dnzoo train unet`, or in a checkout `python recipes/unet.py`, which is the same."""

@@ -1,20 +1,22 @@
 """Train a small classifier, whose features and classes judge what a generator makes.
 
-python recipes/classifier.py --data fashion_mnist --image-size 32 --out runs/classifier
+dnzoo train classifier --data fashion_mnist --image-size 32 --out runs/classifier
 """
 
 import dataclasses
+from typing import Annotated
 
 import keras
 
 from dnzoo import training
 from dnzoo.layers import ConvBlock, Output, Preprocessing
 from dnzoo.tasks import Classification
+from dnzoo.terminal import FOLDER
 
 
 @dataclasses.dataclass(kw_only=True)
 class Config(Classification.Config):
-    out: str = "runs/classifier"
+    out: Annotated[str, FOLDER] = "runs/classifier"
     filters: tuple[int, ...] = (16, 32, 64)
     """Channels of each level, two convolutions each; the last are the features."""
     learning_rate: float = 3e-3

@@ -1,10 +1,10 @@
 """Generate garments, digits or other small images with a DCGAN.
 
-python recipes/dcgan.py --data fashion_mnist --epochs 20
+dnzoo train dcgan --data fashion_mnist --epochs 20
 """
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
 
 from dnzoo import training
 from dnzoo.layers.augmentation import Policy
@@ -13,11 +13,12 @@ from dnzoo.layers.upsampling import Upsampling
 from dnzoo.losses.generative import Adversarial
 from dnzoo.models import dcgan
 from dnzoo.tasks import Generation
+from dnzoo.terminal import FOLDER
 
 
 @dataclasses.dataclass(kw_only=True)
 class Config(Generation.Config):
-    out: str = "runs/dcgan"
+    out: Annotated[str, FOLDER] = "runs/dcgan"
     image_size: int = 32
     """Rows and columns of the images: 16, 32, 64, 128 or 256."""
     latent_dim: int = 100
@@ -30,7 +31,7 @@ class Config(Generation.Config):
     """What both nets learn by."""
     label_smoothing: float = 0.1
     """For bce: real images count as 1 less this."""
-    discriminator_normalization: Normalization = "batch"
+    discriminator_normalization: Normalization | None = "batch"
     """None is what wgan-gp and spectral normalisation want."""
     critic_steps: int | None = None
     """Updates of the discriminator to one of the generator; none: the papers', 0: both in each step."""

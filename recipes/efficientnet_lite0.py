@@ -10,11 +10,13 @@ import dataclasses
 import shlex
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 
 from dnzoo import saving, training
 from dnzoo.models.efficientnet_lite import PRETRAINED, efficientnet_lite0
+from dnzoo.terminal import FOLDER
 
 # photographs of scikit-image and scikit-learn, and the ImageNet classes that name what they show
 PHOTOGRAPHS = {
@@ -29,7 +31,7 @@ PHOTOGRAPHS = {
 
 @dataclasses.dataclass
 class Config:
-    out: str = f"saved_models/{PRETRAINED}"
+    out: Annotated[str, FOLDER] = f"saved_models/{PRETRAINED}"
     """The SavedModel's folder; one that is there is replaced."""
 
 

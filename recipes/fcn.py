@@ -1,32 +1,33 @@
 """Segment photographs, garments, pets, or your own images with FCN-8s, FCN-16s or FCN-32s.
 
-    python recipes/fcn.py --data cutout_scenes --scenes 5000 --epochs 10 --warmup 200 \\
+    dnzoo train fcn --data cutout_scenes --scenes 5000 --epochs 10 --warmup 200 \\
         --encoder-weights imagenet --loss cross_entropy+dice --precision float32
 As the paper trains, each net from the one before:
-    python recipes/fcn.py --model fcn32s --out runs/fcn32s
-    python recipes/fcn.py --model fcn16s --start-from runs/fcn32s/saved_model --out runs/fcn16s
-    python recipes/fcn.py --model fcn8s --start-from runs/fcn16s/saved_model --out runs/fcn8s
+    dnzoo train fcn --model fcn32s --out runs/fcn32s
+    dnzoo train fcn --model fcn16s --start-from runs/fcn32s/saved_model --out runs/fcn16s
+    dnzoo train fcn --model fcn8s --start-from runs/fcn16s/saved_model --out runs/fcn8s
 """
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
 
 import dnzoo
 from dnzoo import training
 from dnzoo.models import create_model, take_weights
 from dnzoo.tasks import Segmentation
+from dnzoo.terminal import FOLDER, MODEL, NAME, NAME_OR_FILE
 
 
 @dataclasses.dataclass(kw_only=True)
 class Config(Segmentation.Config):
-    out: str = "runs/fcn"
+    out: Annotated[str, FOLDER] = "runs/fcn"
     model: Literal["fcn32s", "fcn16s", "fcn8s"] = "fcn8s"
     """How fine the scores are that the net uses."""
-    start_from: str | None = None
+    start_from: Annotated[str | None, MODEL] = None
     """A saved model, a name or a folder: layers of the same name start with its weights."""
-    encoder: str = "efficientnet_lite0"
+    encoder: Annotated[str, NAME] = "efficientnet_lite0"
     """efficientnet_lite0, or a keras.applications name; vgg16 is the paper's."""
-    encoder_weights: str | None = None
+    encoder_weights: Annotated[str | None, NAME_OR_FILE] = None
     """imagenet, or a weights file, for --encoder."""
     fc_filters: int = 256
     """Channels of fc6 and fc7; 4096 are the paper's."""

@@ -3,12 +3,13 @@
 For segmentation your folder has images/ and masks/ (PNG of class numbers, 255 is ignored) and a
 classes.txt; a fifth of it validates and tests. Classes that the model knows by name keep their
 weights in the new head, which learns first, alone; then everything does, at a lower rate:
-    python recipes/finetune.py --data FOLDER --model unet_cutouts --out runs/mine
+    dnzoo finetune unet_cutouts FOLDER --out runs/mine
 Reaches test mean IoU 0.257 with 20 photographs of a class that the model had not seen, against 0.088
 from scratch (means of five seeds, one minute each; benchmarks/transfer.py).
+
 Other models go on learning, from a folder of photographs or small images:
-    python recipes/finetune.py --data FOLDER --model edsr_baseline_x2 --out runs/mine
-    python recipes/finetune.py --data FOLDER --model vae_mnist --out runs/mine
+    dnzoo finetune edsr_baseline_x2 FOLDER --out runs/mine
+    dnzoo finetune vae_mnist FOLDER --out runs/mine
 """
 
 import dataclasses
@@ -21,16 +22,17 @@ import dnzoo
 from dnzoo import tasks, training
 from dnzoo.models import new_head, train_all, train_only_head
 from dnzoo.storage import pretrained
+from dnzoo.terminal import FOLDER, MODEL
 from dnzoo.training import Stage
 
-MODEL = "unet_cutouts"
+START = "unet_cutouts"
 
 
 @dataclasses.dataclass(kw_only=True)
 class FineTuning:
-    model: str = MODEL
+    model: Annotated[str, MODEL] = START
     """What to start from: the name of a pretrained model, or a SavedModel's folder."""
-    out: str = "runs/finetune"
+    out: Annotated[str, FOLDER] = "runs/finetune"
     epochs: int = 80
     learning_rate: Annotated[float, tyro.conf.arg(aliases=["--fine-learning-rate"])] = 1e-4
     batch_size: int = 4
@@ -80,7 +82,7 @@ class NewHead(FineTuning):
 
 def config_of(model=None):
     """The flags for a model: those of the task that teaches its kind."""
-    loaded = dnzoo.load(model or MODEL)
+    loaded = dnzoo.load(model or START)
     task = tasks.of(loaded)
     return task.config_of(loaded, NewHead if task.new_head else FineTuning)
 

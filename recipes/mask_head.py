@@ -1,21 +1,23 @@
 """Find the masks of objects whose boxes are given, with Mask R-CNN's mask head.
 
-python recipes/mask_head.py --data cutout_scenes --encoder-weights imagenet
+dnzoo train mask_head --data cutout_scenes --encoder-weights imagenet
 """
 
 import dataclasses
+from typing import Annotated
 
 from dnzoo import training
 from dnzoo.models import mask_branch
 from dnzoo.tasks import InstanceMasks
+from dnzoo.terminal import FOLDER, NAME, NAME_OR_FILE
 
 
 @dataclasses.dataclass(kw_only=True)
 class Config(InstanceMasks.Config):
-    out: str = "runs/mask_head"
-    encoder: str = "efficientnet_lite0"
+    out: Annotated[str, FOLDER] = "runs/mask_head"
+    encoder: Annotated[str, NAME] = "efficientnet_lite0"
     """efficientnet_lite0, or a keras.applications name."""
-    encoder_weights: str | None = None
+    encoder_weights: Annotated[str | None, NAME_OR_FILE] = None
     """imagenet, or a weights file, for --encoder."""
     stride: int = 4
     """Of the features that regions are cut from."""

@@ -1,31 +1,32 @@
 """Upsample photographs by 2, 3 or 4 with EDSR, ESPCN, FSRCNN or SRCNN.
 
-    python recipes/super_resolution.py --scale 2 --out runs/edsr_x2
-    python recipes/super_resolution.py --scale 4 --start-from runs/edsr_x2/saved_model --out runs/edsr_x4
-    python recipes/super_resolution.py --model espcn --scale 3 --out runs/espcn_x3
+    dnzoo train super_resolution --scale 2 --out runs/edsr_x2
+    dnzoo train super_resolution --scale 4 --start-from runs/edsr_x2/saved_model --out runs/edsr_x4
+    dnzoo train super_resolution --model espcn --scale 3 --out runs/espcn_x3
 On your own photographs:
-    python recipes/super_resolution.py --data FOLDER --out runs/mine
+    dnzoo train super_resolution FOLDER --out runs/mine
 """
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
 
 import dnzoo
 from dnzoo import training
 from dnzoo.models import create_model, take_weights
 from dnzoo.tasks import SuperResolution
+from dnzoo.terminal import FOLDER, MODEL
 
 
 @dataclasses.dataclass(kw_only=True)
 class Config(SuperResolution.Config):
-    out: str = "runs/super_resolution"
+    out: Annotated[str, FOLDER] = "runs/super_resolution"
     model: Literal["edsr", "espcn", "fsrcnn", "srcnn"] = "edsr"
     """edsr reads RGB; the others read Y, and colour is upsampled bicubically."""
     filters: int = 64
     """Channels of EDSR's blocks."""
     blocks: int = 16
     """EDSR's residual blocks."""
-    start_from: str | None = None
+    start_from: Annotated[str | None, MODEL] = None
     """A saved model, a name or a folder: layers of the same name start with its weights."""
     epochs: int = 20
     """In each, 8 patches of every tile are seen."""

@@ -1,22 +1,24 @@
 """Learn MNIST, or other small images, with a variational autoencoder.
 
-    python recipes/vae.py --filters 32 64 --epochs 20
-    python recipes/vae.py --filters --hidden 500 --epochs 10      # the dense 784-500-20
+    dnzoo train vae --filters 32 64 --epochs 20
+    dnzoo train vae --filters --hidden 500 --epochs 10      # the dense 784-500-20
 On your own images:
-    python recipes/vae.py --data FOLDER --image-size 64 --likelihood gaussian --out runs/mine
+    dnzoo train vae FOLDER --image-size 64 --likelihood gaussian --out runs/mine
 """
 
 import dataclasses
+from typing import Annotated
 
 from dnzoo import training
 from dnzoo.layers.upsampling import Upsampling
 from dnzoo.models import vae
 from dnzoo.tasks import Autoencoding
+from dnzoo.terminal import FOLDER
 
 
 @dataclasses.dataclass(kw_only=True)
 class Config(Autoencoding.Config):
-    out: str = "runs/vae"
+    out: Annotated[str, FOLDER] = "runs/vae"
     latent_dim: int = 20
     """Numbers that describe an image."""
     filters: tuple[int, ...] = (32, 64)

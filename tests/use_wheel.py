@@ -7,16 +7,21 @@ from pathlib import Path
 
 
 def from_the_shell(folder, image):
-    """Train with a recipe of the wheel, and predict with what it saved."""
+    """List, train, predict and look at the run, by the command `dnzoo` of the wheel."""
     from PIL import Image
 
     Image.fromarray(image.astype("uint8")).save(folder / "a.png")
     small = "--smoke --epochs 1 --image-size 32 --scenes 40 --filters 4 8"
-    for command in (
-        f"dnzoo.recipes.unet {small} --data-dir {folder}/data --out {folder}/out",
-        f"dnzoo predict {folder}/out/saved_model {folder}/a.png --out {folder}/predicted",
-    ):
-        subprocess.run([sys.executable, "-m", *command.split()], check=True, capture_output=True)
+    dnzoo = Path(sys.executable).with_name("dnzoo")
+    for command, expected in {
+        "list unet*": "unet_cutouts",
+        f"train unet {small} --data-dir {folder}/data --out {folder}/out": "SavedModel:",
+        f"predict {folder}/out {folder}/a.png --out {folder}/predicted": "a_mask.png",
+        f"compare {folder}/out": "finished",
+        f"info {folder}/out": f"dnzoo train unet {small}",
+    }.items():
+        done = subprocess.run([dnzoo, *command.split()], capture_output=True, text=True)
+        assert done.returncode == 0 and expected in done.stdout, done.stdout + done.stderr
     assert (folder / "predicted/a_mask.png").is_file()
 
 

@@ -1,4 +1,4 @@
-"""Use a trained model of any kind on image files: what `python -m dnzoo predict` does."""
+"""Use a trained model of any kind on image files: what `dnzoo predict` does."""
 
 import collections
 from collections.abc import Iterable, Sequence
@@ -61,7 +61,7 @@ def predict_files(
     given |= {"count": count, "seed": seed}
     if boxes is not None and "boxes" not in kind.options:
         raise ValueError(
-            f"boxes are for models that mask objects; {model.name} puts out {kind.name!r}."
+            f"`boxes` are for models that mask objects; {model.name} puts out {kind.name!r}."
         )
     options = {name: given[name] for name in kind.options if given.get(name) is not None}
     if not kind.reads_images:

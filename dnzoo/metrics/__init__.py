@@ -13,7 +13,7 @@ from dnzoo.metrics.segmentation import (
     PixelAccuracy,
     scores,
 )
-from dnzoo.metrics.words import label
+from dnzoo.words import label
 
 __all__ = [
     "FID",

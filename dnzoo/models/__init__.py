@@ -20,6 +20,7 @@ from dnzoo.models.mask_head import mask_branch, mask_head
 from dnzoo.models.srcnn import srcnn
 from dnzoo.models.unet import unet
 from dnzoo.models.vae import VAE, vae
+from dnzoo.terminal import nearest
 
 BUILDERS: dict[str, Callable[..., keras.Model]] = {
     builder.__name__: builder
@@ -64,7 +65,8 @@ def create_model(name: str, **kwargs: Any) -> keras.Model:
         ValueError: for a name that `list_models()` does not have.
     """
     if name not in BUILDERS:
-        raise ValueError(f"no model {name!r}; there are: {', '.join(list_models())}.")
+        there = ", ".join(list_models())
+        raise ValueError(f"no model {name!r}; there are: {there}.{nearest(name, BUILDERS)}")
     return BUILDERS[name](**kwargs)
 
 

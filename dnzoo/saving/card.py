@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dnzoo.metrics import label
+from dnzoo.words import label
 
 
 def markdown(meta: Mapping[str, Any]) -> str:

@@ -1,6 +1,5 @@
 """Where saved models lie: folders, DNZOO_HOME, the checkout, the wheel; and the index of all of them."""
 
-import difflib
 import fnmatch
 import hashlib
 import json
@@ -9,12 +8,15 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from dnzoo.storage import archive
 from dnzoo.storage.whole import new_folder, refuse_existing, write_json
+from dnzoo.terminal import nearest
+from dnzoo.words import label
+
+if TYPE_CHECKING:
+    import numpy as np
 
 FORMAT: int = 2  # 1, before 2026-12, did not say what a model puts out
 EXTRA: str = "assets.extra/dnzoo.json"
@@ -38,12 +40,13 @@ def list_pretrained(pattern: str = "*") -> list[str]:
 
 
 def find(name_or_path: str | os.PathLike[str]) -> Path:
-    """The folder of a pretrained model or of a path; see `load`.
+    """The folder of a pretrained model or of a path, which may be a run's; see `load`.
 
     A published model that is not on this machine is downloaded into `home()`, which stderr says.
     """
-    if (Path(name_or_path) / EXTRA).is_file():
-        return Path(name_or_path)
+    for folder in (Path(name_or_path), Path(name_or_path) / "saved_model"):
+        if (folder / EXTRA).is_file():
+            return folder
     if Path(name_or_path).exists():
         raise ValueError(
             f"{name_or_path} is no SavedModel of dnzoo's: {EXTRA} is missing. Only folders that "
@@ -57,9 +60,9 @@ def find(name_or_path: str | os.PathLike[str]) -> Path:
         from dnzoo.storage import remote
 
         return remote.fetch(name, entry, home())
-    near = difflib.get_close_matches(name, list_pretrained(), 1)
-    where = f"did you mean {near[0]!r}?" if near else f"name one of {', '.join(list_pretrained())}"
-    raise FileNotFoundError(f"no model {name!r} here: {where} A folder may be given, too.")
+    known = list_pretrained()
+    where = f"name one of {', '.join(known)}, or give a folder"
+    raise FileNotFoundError(f"no model {name!r} here: {where}.{nearest(name, known)}")
 
 
 def locate(name: str) -> Path | None:
@@ -94,7 +97,7 @@ def read_meta(folder: str | os.PathLike[str]) -> dict[str, Any]:
     return meta
 
 
-def read_weights(folder: Path, meta: Mapping[str, Any]) -> list[np.ndarray]:
+def read_weights(folder: Path, meta: Mapping[str, Any]) -> "list[np.ndarray]":
     """The weights of a folder in the model's order, as arrays on disk.
 
     Args:
@@ -104,6 +107,8 @@ def read_weights(folder: Path, meta: Mapping[str, Any]) -> list[np.ndarray]:
     Raises:
         ValueError: when a file is missing or damaged.
     """
+    import numpy as np
+
     for file, expected in meta["checksums"].items():
         if not (folder / file).is_file() or sha256(folder / file) != expected:
             raise ValueError(f"{folder}: {file} is missing or damaged; get the folder again.")
@@ -114,26 +119,26 @@ def read_weights(folder: Path, meta: Mapping[str, Any]) -> list[np.ndarray]:
 
 
 def read_index() -> dict[str, dict[str, Any]]:
-    """The pretrained models of this version: {name: facts}.
-
-    Facts are `sha256` of its dnzoo.json, `size`: the bytes of its files, `archive`: those of the ZIP
-    file that is downloaded, and `archive_sha256`.
-    """
+    """The pretrained models of this version: {name: facts}, as `write_index` has them."""
     return json.loads(INDEX.read_text("utf-8"))
 
 
-def describe(name: str) -> tuple[str, str, str, str]:
-    """A pretrained model in words: (MB, its first metric, that metric's value, where it lies)."""
-    size = f"{read_index()[name]['size'] / 1e6:.1f}" if name in read_index() else ""
-    try:
-        folder = locate(name)
-    except ValueError as error:
-        return size, "", "", str(error)
-    if folder is None:
-        return size, "", "", "downloaded when it is asked for"
-    metric, value = next(iter((read_meta(folder)["metrics"] or {"": ""}).items()))
-    value = f"{value:.4f}" if isinstance(value, float) else str(value)
-    return size, metric, value, str(folder)
+def facts(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """What the list of models says of one, from its `dnzoo.json`; None for what that does not say.
+
+    Returns:
+        `task`, `parameters`, `metric` (its first one), `value` of that, and `licence`, of what it was
+        trained on. Task and metric are words.
+    """
+    provenance, metrics = meta.get("provenance") or {}, meta.get("metrics") or {}
+    metric, value = next(iter(metrics.items()), (None, None))
+    return {
+        "task": provenance.get("task"),
+        "parameters": meta.get("parameters"),
+        "metric": None if metric is None else label(metric, meta.get("labels")),
+        "value": value,
+        "licence": provenance.get("licence of the data"),
+    }
 
 
 def pack(names: Sequence[str], out: str | os.PathLike[str], overwrite: bool = False) -> Path:
@@ -172,15 +177,30 @@ def pack(names: Sequence[str], out: str | os.PathLike[str], overwrite: bool = Fa
 
 
 def write_index() -> None:
-    """List the checkout's saved_models/ in the index that the wheel ships (`make index`)."""
+    """List the checkout's saved_models/ in the index that the wheel ships (`make index`).
+
+    Of each: `sha256` of its dnzoo.json, `size` of its files in bytes, `archive` and `archive_sha256`
+    of the ZIP file that is downloaded, and its `facts`. A folder that was written
+    before cards named the task is loaded, to see which task teaches such models, and its words.
+    """
+    from dnzoo import saving, tasks  # what lies above, and needs Keras
+
     index = {}
-    for meta in sorted(CHECKOUT.glob(f"*/{EXTRA}")):
-        folder = meta.parents[1]
+    for file in sorted(CHECKOUT.glob(f"*/{EXTRA}")):
+        folder = file.parents[1]
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         with tempfile.NamedTemporaryFile() as packed:
             archive.write(folder, packed.name)
-            facts = {"archive": os.stat(packed.name).st_size, "archive_sha256": sha256(packed.name)}
-        index[folder.name] = {"sha256": sha256(meta), "size": size, **facts}
+            size_and_sum = {
+                "archive": os.stat(packed.name).st_size,
+                "archive_sha256": sha256(packed.name),
+            }
+        meta = read_meta(folder)
+        if facts(meta)["task"] is None:
+            task = tasks.of(saving.load(folder))
+            meta["provenance"]["task"], meta["labels"] = task.words(), task.labels
+        said = {**size_and_sum, **facts(meta)}
+        index[folder.name] = {"sha256": sha256(file), "size": size, **said}
     write_json(INDEX, index, overwrite=True)
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import keras
 import numpy as np
@@ -14,6 +14,7 @@ from dnzoo.imaging import drawing
 from dnzoo.models.vae import ACTIVE, VAE, Likelihood
 from dnzoo.tasks.base import Task
 from dnzoo.tasks.sources import SmallImages
+from dnzoo.terminal import DATA
 
 BOUND_IMAGES, BOUND_SAMPLES = 1000, 500
 
@@ -51,7 +52,7 @@ class Autoencoding(Task):
     class Config(SmallImages):
         """Flags of autoencoding and its data."""
 
-        data: str = "mnist"
+        data: Annotated[str, DATA] = "mnist"
         likelihood: Likelihood = "bernoulli"
         """bernoulli: pixels are drawn 0 or 1; gaussian: grey values."""
 

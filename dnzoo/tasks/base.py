@@ -1,6 +1,7 @@
 """What every task has: its flags, its batches, how to validate, what to say and show."""
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -86,6 +87,11 @@ class Task:
     def teaches(cls, model: keras.Model) -> bool:
         """Whether the task is for this model, of several whose kind is the same."""
         return True
+
+    @classmethod
+    def words(cls) -> str:
+        """The task for a person: of `SuperResolution` "super resolution"."""
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", cls.__name__).lower()
 
     @classmethod
     def settings_of(cls, model: keras.Model) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import keras
 import numpy as np
@@ -16,6 +16,7 @@ from dnzoo.metrics import FrechetDistance
 from dnzoo.models import GAN
 from dnzoo.tasks.base import Task
 from dnzoo.tasks.sources import SmallImages
+from dnzoo.terminal import MODEL
 
 GENERATED = 10_000  # pictures that are judged
 VALIDATED = 2_000  # and after each epoch
@@ -58,8 +59,8 @@ class Generation(Task):
     class Config(SmallImages):
         """Flags of generation and its data."""
 
-        classifier: str = "classifier_fashion_mnist"
-        """A saved classifier of such images (recipes/classifier.py), which judges."""
+        classifier: Annotated[str, MODEL] = "classifier_fashion_mnist"
+        """A saved classifier of such images (dnzoo train classifier), which judges."""
         conditional: bool = False
         """Whether the nets read the labels."""
 

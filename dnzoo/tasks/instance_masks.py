@@ -1,7 +1,7 @@
 """Masks of objects whose boxes are given, as a task: jittered true boxes, AP of pasted masks."""
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import keras
 import numpy as np
@@ -15,6 +15,7 @@ from dnzoo.metrics import MaskAP
 from dnzoo.metrics.labels import IGNORE
 from dnzoo.tasks.base import Task
 from dnzoo.tasks.sources import Scenes
+from dnzoo.terminal import DATA
 
 JITTER = 0.1  # of a box's size: how far each side may be off
 
@@ -39,7 +40,7 @@ class InstanceMasks(Task):
     class Config(Scenes):
         """Flags of objects and their masks."""
 
-        data: str = "fashion_scenes"
+        data: Annotated[str, DATA] = "fashion_scenes"
         """fashion_scenes, cutout_scenes or coco/2017."""
 
     @classmethod

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import keras
 import numpy as np
@@ -16,6 +16,7 @@ from dnzoo.inference import kinds
 from dnzoo.metrics.labels import IGNORE
 from dnzoo.tasks.base import Task
 from dnzoo.tasks.sources import Scenes
+from dnzoo.terminal import NAME, NAMES
 
 
 class Segmentation(Task):
@@ -41,9 +42,9 @@ class Segmentation(Task):
     class Config(Scenes):
         """Flags of segmentation and its data."""
 
-        without: tuple[str, ...] = ()
+        without: Annotated[tuple[str, ...], NAMES] = ()
         """Classes left out of composed scenes."""
-        loss: str = "cross_entropy"
+        loss: Annotated[str, NAME] = "cross_entropy"
         """cross_entropy, focal, dice, tversky, lovasz, or a sum such as cross_entropy+dice."""
         class_weights: tuple[float, ...] = ()
         """How much each class counts in the loss, one number per class; none: all the same."""

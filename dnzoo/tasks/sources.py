@@ -1,21 +1,23 @@
 """Flags that several tasks share, because their data comes from the same places."""
 
 import dataclasses
+from typing import Annotated
 
 from dnzoo import training
+from dnzoo.terminal import DATA, FOLDER
 
 
 @dataclasses.dataclass(kw_only=True)
 class Scenes(training.Config):
     """Images with masks: composed scenes among them."""
 
-    data: str = "fashion_scenes"
+    data: Annotated[str, DATA] = "fashion_scenes"
     """fashion_scenes, cutout_scenes, oxford_iiit_pet, or a folder with images/ and masks/."""
     scenes: int = 2000
     """Training scenes to compose, for fashion_scenes and cutout_scenes."""
-    cutouts: str | None = None
+    cutouts: Annotated[str | None, FOLDER] = None
     """For cutout_scenes: transparent PNGs in a sub-folder per class; none: Debian's, if installed."""
-    backgrounds: str | None = None
+    backgrounds: Annotated[str | None, FOLDER] = None
     """For cutout_scenes: a folder of photographs; none: Debian's, if installed."""
     image_size: int = 128
     """Images are fitted into a square of this size."""
@@ -25,7 +27,7 @@ class Scenes(training.Config):
 class SmallImages(training.Config):
     """Small images with labels."""
 
-    data: str = "fashion_mnist"
+    data: Annotated[str, DATA] = "fashion_mnist"
     """mnist, fashion_mnist, cifar10, celeb_a, or a folder of their raw files or of images."""
     image_size: int | None = None
     """Rows and columns of the images; none: as they are."""

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 import keras
 import numpy as np
@@ -16,6 +16,7 @@ from dnzoo.inference import kinds
 from dnzoo.losses import Charbonnier, StructuralSimilarity, Sum
 from dnzoo.metrics import similarity
 from dnzoo.tasks.base import Task
+from dnzoo.terminal import DATA
 
 PATCHES = 8  # of each tile, in an epoch
 # in a sum an error of one grey level weighs as much as 0.1 of SSIM
@@ -72,7 +73,7 @@ class SuperResolution(Task):
         """Flags of super-resolution and its data; `luma`, which is no flag, depends on the net."""
 
         luma = False
-        data: str = "photographs"
+        data: Annotated[str, DATA] = "photographs"
         """photographs (Debian's), div2k, or a folder of PNG and JPEG files."""
         scale: int = 2
         """2, 3 or 4."""

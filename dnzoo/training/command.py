@@ -5,18 +5,15 @@ import dataclasses
 import functools
 import json
 import logging
-import os
-import re
-import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dnzoo import storage
+from dnzoo import storage, terminal
+from dnzoo.terminal import as_flags
 from dnzoo.training.run import EVALUATION, run
 
-# what functions of the library call some fields
-ARGUMENTS = {"size": "image_size"}
+__all__ = ["as_flags", "call", "command", "parse", "setup"]
 
 
 def command(
@@ -24,6 +21,8 @@ def command(
     config_class: type | Callable[[str | None], type],
     description: str,
     search_space: Callable[..., Any] | None = None,
+    args: Sequence[str] | None = None,
+    prog: str | None = None,
 ) -> None:
     """Train, tune or evaluate with a config from the command line; exit with one line on an error.
 
@@ -33,8 +32,9 @@ def command(
             function that gives one for the value of `--model`, None where it is not given.
         description: text for `--help`.
         search_space: for `--tune`; see `dnzoo.training.tune.tune`. None: that of the config, if any.
+        args, prog: as for `parse`.
     """
-    call(functools.partial(_train, build, search_space), config_class, description)
+    call(functools.partial(_train, build, search_space), config_class, description, args, prog)
 
 
 def setup(config: Any, build: Callable[..., Any]) -> tuple[Any, Callable[..., Any]]:
@@ -44,23 +44,17 @@ def setup(config: Any, build: Callable[..., Any]) -> tuple[Any, Callable[..., An
 
 
 def call(
-    main: Callable[..., Any], config_class: type | Callable[..., type], description: str
+    main: Callable[..., Any],
+    config_class: type | Callable[..., type],
+    description: str,
+    args: Sequence[str] | None = None,
+    prog: str | None = None,
 ) -> None:
-    """Run `main(config)`, for a script that is no training."""
+    """Run `main(config)`, for a script that is no training; `args` and `prog` as for `parse`."""
     logging.getLogger("absl").setLevel(logging.ERROR)  # TFDS warns of every config of one's own
     fields = ["config", "model"]  # what is read before the others are known
-    try:
-        config = parse(config_class, description, fields=fields)
-        main(config)
-    except KeyboardInterrupt as stop:
-        print(f"\n{stop or 'Interrupted; the same command starts again.'}", file=sys.stderr)
-        sys.exit(130)
-    except (ValueError, OSError, FloatingPointError, ImportError) as error:
-        if os.environ.get("DNZOO_DEBUG"):
-            raise
-        said = as_flags(str(error), fields)
-        print(f"\nerror: {said}\n(DNZOO_DEBUG=1 shows where it arose)", file=sys.stderr)
-        sys.exit(1)
+    with terminal.errors_in_a_line(fields):
+        main(parse(config_class, description, args, fields, prog))
 
 
 def parse(
@@ -68,6 +62,7 @@ def parse(
     description: str = "",
     args: Sequence[str] | None = None,
     fields: list[str] | None = None,
+    prog: str | None = None,
 ) -> Any:
     """The config that a command line asks for.
 
@@ -75,13 +70,12 @@ def parse(
         config_class, description: as for `command`.
         args: the words after the script's name; None: those of this process.
         fields: gets the names of the config's fields, as soon as they are known.
+        prog: what the help calls the command; None: the script's name.
 
     Raises:
         ValueError: when `--config` names no file of such a recipe.
         SystemExit: from tyro, for flags that are not there, or `--help`.
     """
-    import tyro
-
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--config")
     first.add_argument("--model")
@@ -92,30 +86,10 @@ def parse(
     if fields is not None:
         fields.extend(field.name for field in dataclasses.fields(config_class))
     default = config_class() if early.config is None else _made(config_class, values, early.config)
-    return tyro.cli(config_class, args=args, default=default, description=description)
-
-
-def as_flags(message: str, fields: Collection[str]) -> str:
-    """An error of the library, which names Python arguments, for who gave flags.
-
-    `name=value` becomes `--name value`, and a name in backticks a flag, where a flag has that name.
-
-    Example:
-        >>> as_flags("class_weights=(1.0,) does not fit `data`.", ["class_weights", "data"])
-        '--class-weights (1.0,) does not fit --data.'
-    """
-    known = {name: name for name in fields}
-    known |= {name: field for name, field in ARGUMENTS.items() if field in known}
-    names = "|".join(known)
-    if not names:
-        return message
-
-    def flag(found: re.Match[str]) -> str:
-        named = known[found["value"] or found["name"]].replace("_", "-")
-        return f"--{named} " if found["value"] else f"--{named}"
-
-    pattern = rf"(?<![\w/?&.-])(?P<value>{names})=(?!=)|`(?P<name>{names})`"
-    return re.sub(pattern, flag, message)
+    description = terminal.as_help(description)
+    return terminal.cli(
+        config_class, prog=prog, args=args, default=default, description=description
+    )
 
 
 def _train(build: Callable[..., Any], search_space: Callable[..., Any] | None, config: Any) -> None:

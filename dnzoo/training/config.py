@@ -3,10 +3,11 @@
 import dataclasses
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import keras
 
+from dnzoo.terminal import DATA, FILE, FOLDER, MODEL
 from dnzoo.training.devices import Distribute, Precision
 from dnzoo.training.optimizers import Adam
 
@@ -57,9 +58,9 @@ class Config:
         "batch_size",
     )  # what may differ where a run is gone on with: docs/training.md says what becomes of each
 
-    data: str
+    data: Annotated[str, DATA]
     """What to train on: a name, or a folder."""
-    data_dir: str = "data"
+    data_dir: Annotated[str, FOLDER] = "data"
     """Where prepared data is kept, to be used again."""
     epochs: int = 10
     """How often each training image is seen."""
@@ -84,7 +85,7 @@ class Config:
     """auto: all GPUs, if there are several; mirrored: all devices. The batch is shared by them."""
     seed: int = 0
     """Fixes weights, order, augmentation and dropout: the same seed gives the same run."""
-    out: str
+    out: Annotated[str, FOLDER]
     """The folder that gets everything the run makes."""
     resume: Literal["auto", "never", "must"] = "auto"
     """auto: go on with what --out holds; never: refuse if it holds a run; must: refuse if not."""
@@ -94,9 +95,9 @@ class Config:
     """How --tune chooses what to try."""
     smoke: bool = False
     """A few steps on a few images, to see that everything works."""
-    evaluate: str | None = None
+    evaluate: Annotated[str | None, MODEL] = None
     """Only evaluate this saved model, a name or a folder, on the test split of --data."""
-    config: str | None = None
+    config: Annotated[str | None, FILE] = None
     """A run's config.json: its values take the place of the defaults, to repeat that run."""
 
     def stages(self) -> list[Stage]:

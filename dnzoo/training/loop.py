@@ -243,7 +243,8 @@ class Loop:
         self.task.end_epoch(self.model, self.out, number)
         if notes.best is None or score > notes.best:
             notes.best = score
-            state.save(self.out, BEST, {"epoch": number}, self.model)
+            best = {"epoch": number, "monitor": self.task.monitor, "sign": self.sign}
+            state.save(self.out, BEST, best | {"model": self.model.name}, self.model)
         if time.monotonic() > self.kept + CHECKPOINT_SECONDS:
             self._keep()
         self._log(notes.history[-1:])

@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from dnzoo.metrics import label
+from dnzoo.words import label
 
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;color:#1d2430;max-width:1080px;margin:2.5rem auto;padding:0 1rem}

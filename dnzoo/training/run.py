@@ -1,15 +1,13 @@
 """The one `run` that every recipe calls: train, keep the best, evaluate, save, report."""
 
 import json
-import shlex
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
 
-from dnzoo import saving, storage
+from dnzoo import saving, storage, terminal
 from dnzoo.training import devices, report, state
 from dnzoo.training.config import Config, difference
 from dnzoo.training.environment import environment
@@ -169,8 +167,9 @@ def _finish(
     metrics = task.evaluate(model)
     epoch = state.read_notes(best)["epoch"]
     provenance = {
+        "task": task.words(),
         "data": task.description,
-        "command": shlex.join(["python", *sys.argv]),
+        "command": terminal.typed(),
         "seed": config.seed,
         "best epoch": f"{epoch} of {len(notes.history)}, by {task.monitor} on validation",
         "training time": f"{notes.seconds / 60:.1f} minutes",

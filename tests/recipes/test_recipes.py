@@ -18,6 +18,7 @@ import pytest
 from PIL import Image
 
 from dnzoo import losses, training
+from dnzoo.commands.train import asked_for
 from dnzoo.data import garments
 from dnzoo.layers.upsampling import Upsampling
 from dnzoo.losses.names import NAMES
@@ -147,17 +148,22 @@ def test_ctrl_c_on_the_command_line(recipe):
 
 
 PAGES = ("README.md", "Makefile", "docs/*.md", "docs/*.ipynb", "recipes/*.py", "saved_models/*/assets.extra/README.md")  # fmt: skip
-COMMAND = re.compile(r"(?:python|\(PYTHON\)) (recipes/(\w+)\.py(?:\\\\?\n|[^\n`|#\"])*)")
+COMMAND = re.compile(
+    r"(?:(?:python|\(PYTHON\)) recipes/(\w+)\.py|dnzoo (train \w+|finetune))((?:\\\\?\n|[^\n`|#\"])*)"
+)
 
 
 def published():
     """{(recipe, what follows it on the command line)} of every command on a page."""
     texts = [path.read_text("utf-8") for page in PAGES for path in sorted(ROOT.glob(page))]
-    found = [match for text in texts for match in COMMAND.finditer(text)]
-    lines = {
-        (m[2], " ".join(re.sub(r"\\+n?", " ", m[1].split(".py", 1)[1]).split())) for m in found
-    }
-    return sorted(line for line in lines if line[1] != "--help")
+    lines = set()
+    for match in (match for text in texts for match in COMMAND.finditer(text)):
+        name, words = match[1], re.sub(r"\\+n?", " ", match[3]).split()
+        if name is None:
+            name, words = asked_for([*match[2].split(), *words])
+        if words[-1:] != ["--help"]:
+            lines.add((name, " ".join(words)))
+    return sorted(lines)
 
 
 @pytest.mark.parametrize(("name", "line"), published())

@@ -26,7 +26,7 @@ class TestSuperResolution(TaskConformance):
         with pytest.raises(ValueError, match="needs an image, or a folder of them"):
             files.predict_files(model, None, tmp_path)
         Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
-        with pytest.raises(ValueError, match="boxes are for models that mask objects"):
+        with pytest.raises(ValueError, match="`boxes` are for models that mask objects"):
             files.predict_files(model, tmp_path / "a.png", tmp_path, boxes=(0, 0, 1, 1))
 
     def test_the_scale_is_the_models(self, trained):
