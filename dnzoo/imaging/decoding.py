@@ -75,6 +75,8 @@ def described(path: Path) -> Facts:
             usual = bands == len(file.getbands()) and file.mode != "RGBX"
             raw, orientation = samples(file), file.getexif().get(ORIENTATION, 1)
             turned = (width, height) if orientation in (5, 6, 7, 8) else (height, width)
+            if not height * width:
+                raise ValueError("it has no pixels")
             large = tiff and height * width > LARGE
             plain = usual and dtype == "uint8"
             return Facts(*turned, bands, dtype, orientation, file.format, raw, plain, large)
@@ -114,7 +116,7 @@ def values(path: Path, facts: Facts) -> np.ndarray:
         facts.bands > 1 or facts.dtype not in ("uint16", "int32", "float32")
     ):
         found = _tiff(path, lambda series, order, _: np.transpose(series.asarray(), order))
-        return turn(found.reshape(*found.shape[:2], -1), facts.orientation)
+        return turn(found[..., None] if found.ndim == 2 else found, facts.orientation)
     with opened(path) as file:
         low = file.tile[0]._replace(args="RGB;16L") if facts.raw == "RGB;16B" else None
         found = np.array(file)
@@ -122,7 +124,7 @@ def values(path: Path, facts: Facts) -> np.ndarray:
         with opened(path) as file:  # its little-endian high byte is our low one
             file.tile = [low]
             found = found.astype("uint16") * 256 + np.array(file)
-    return turn(found.reshape(*found.shape[:2], -1), facts.orientation)
+    return turn(found[..., None] if found.ndim == 2 else found, facts.orientation)
 
 
 def _held(file: Any) -> tuple[int, str]:
@@ -161,7 +163,7 @@ def _tiff(path: Path, use: Callable[..., Any]) -> Any:
             if len(shape) == 3 and (series.axes[0] == "S" or shape[0] <= BANDS < shape[2]):
                 order = (1, 2, 0)
             height, width, bands = ([shape[i] for i in order] + [1])[:3]
-            if len(shape) > 3 or not 1 <= bands <= BANDS:
+            if len(shape) > 3 or not 1 <= bands <= BANDS or not height * width:
                 raise ValueError(f"it holds {shape}; bands may be {BANDS} at most")
             orientation = 1 if tag is None else int(tag.value)
             if orientation in (5, 6, 7, 8):

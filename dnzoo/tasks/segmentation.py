@@ -15,7 +15,7 @@ from dnzoo.imaging import drawing
 from dnzoo.inference import kinds
 from dnzoo.metrics.labels import IGNORE
 from dnzoo.tasks.base import Task
-from dnzoo.tasks.sources import Scenes
+from dnzoo.tasks.sources import Depths, Scenes
 
 
 class Segmentation(Task):
@@ -38,9 +38,13 @@ class Segmentation(Task):
     caption: str = "Held-out images, each with the ground truth and the prediction beside it."
 
     @dataclasses.dataclass(kw_only=True)
-    class Config(Scenes):
+    class Config(Scenes, Depths):
         """Flags of segmentation and its data."""
 
+        mask_values: tuple[int, ...] | None = None
+        """The value in masks of each class, in order, such as 0 255; none: 0, 1, 2 and so on."""
+        channels: int | None = None
+        """Of the images; none: 3, or as many as they have bands, up to 13."""
         without: tuple[str, ...] = ()
         """Classes left out of composed scenes."""
         loss: str = "cross_entropy"
@@ -60,6 +64,10 @@ class Segmentation(Task):
             config.without,
             config.cutouts,
             config.backgrounds,
+            config.mask_values,
+            config.channels,
+            config.white,
+            config.black,
         )
 
     @classmethod

@@ -22,12 +22,24 @@ class Scenes(training.Config):
 
 
 @dataclasses.dataclass(kw_only=True)
-class SmallImages(training.Config):
+class Depths(training.Config):
+    """Images of one's own of any depth."""
+
+    white: float | None = None
+    """The value that is white in 16-bit and float images, such as 4095; none: taken from the images."""
+    black: float | None = None
+    """The value that is black in them, with --white; none: 0."""
+
+
+@dataclasses.dataclass(kw_only=True)
+class SmallImages(Depths):
     """Small images with labels."""
 
     data: str = "fashion_mnist"
     """mnist, fashion_mnist, cifar10, celeb_a, or a folder of their raw files or of images."""
     image_size: int | None = None
     """Rows and columns of the images; none: as they are."""
+    channels: int | None = None
+    """Of a folder of images: 1 (grey) or 3; none: 1 if all are grey."""
     batch_size: int = 128
     """Images per step, all devices together."""
