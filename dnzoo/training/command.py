@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dnzoo import storage
+from dnzoo.training.config import DATA
 from dnzoo.training.run import EVALUATION, run
 
 # what functions of the library call some fields
@@ -147,6 +148,7 @@ def _made(config_class: type, values: Mapping[str, Any], path: str) -> Any:
     """The config of a config.json; what older versions stored and meant nothing by is left out."""
     former = getattr(config_class, "former_defaults", {})
     kept = {key: v for key, v in values.items() if key not in former or v != former[key]}
+    kept.pop(DATA, None)  # found anew
     unknown = sorted(set(kept) - {field.name for field in dataclasses.fields(config_class)})
     if unknown:
         raise ValueError(f"config={path} holds {', '.join(unknown)}, which this recipe has not.")

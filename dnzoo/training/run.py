@@ -3,7 +3,7 @@
 import json
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import keras
 
 from dnzoo import saving, storage
 from dnzoo.training import devices, report, state
-from dnzoo.training.config import Config, difference
+from dnzoo.training.config import DATA, Config, difference
 from dnzoo.training.environment import environment
 from dnzoo.training.loop import BEST, LAST, Loop, Notes
 
@@ -40,8 +40,9 @@ def run(config: Config, task: "Task", build: Callable[[], keras.Model]) -> dict[
         The metrics on the test split, or None when the run had finished before.
 
     Raises:
-        ValueError: when `config.out` holds a run whose config differs in more than that, or
-            `config.resume` forbids, or the devices can't be had.
+        ValueError: when `config.out` holds a run whose config differs in more than that, or whose data
+            was another and `config.resume` is not "new-data", or `config.resume` forbids, or the
+            devices can't be had.
         FileExistsError: when `config.out` is not empty and no run of dnzoo's, or something that this
             run did not make has the name of one of its files. Nothing is ever replaced then.
         BlockingIOError: when another process trains into `config.out`.
@@ -57,6 +58,8 @@ def run(config: Config, task: "Task", build: Callable[[], keras.Model]) -> dict[
         if not _prepare(out, config):
             print(f"{out} holds this run already, finished. {_places(out)}")
             return None
+        if task.data.look:
+            task.data.look.print()
         model, notes = train(config, task, build, out)
         return _finish(config, task, model, out, notes)
 
@@ -119,7 +122,7 @@ def _prepare(out: storage.Owned, config: Config) -> bool:
     if config.resume == "never":
         raise ValueError(f"resume=never, but {out} holds a run; use another `out`.")
     different = difference(_stored(file), config)
-    _refuse_changes(out, different, config.may_change)
+    _refuse_changes(out, different, config)
     if len(results) == len(RESULTS) and out.made(RESULTS[-1]) and not different:
         return False
     if results and not begun:
@@ -136,15 +139,21 @@ def _prepare(out: storage.Owned, config: Config) -> bool:
     return True
 
 
-def _refuse_changes(
-    out: storage.Owned, different: dict[str, str], may_change: Sequence[str]
-) -> None:
-    """Raise ValueError where a run would be gone on with that is another one."""
-    refused = [text for key, text in different.items() if key not in may_change]
+def _refuse_changes(out: storage.Owned, different: dict[str, str], config: Config) -> None:
+    """Raise ValueError where a run would be gone on with that is another one, or on other data."""
+    may_change = config.may_change
+    refused = [text for key, text in different.items() if key not in (*may_change, DATA)]
     if refused:
         raise ValueError(
             f"{out} holds a run with another config ({'; '.join(refused)}); use another `out`. "
             f"On the way may change: {', '.join(may_change)}."
+        )
+    if DATA in different and config.resume != "new-data":
+        raise ValueError(
+            f"the data has changed since {out} was begun ({different[DATA]}): images were added, removed "
+            "or are others. Put them back, or use another `out` for a run on what is there now, or say "
+            "resume=new-data to go on from the last checkpoint with it (with more `epochs`, if the run "
+            "had finished)."
         )
 
 
