@@ -76,7 +76,7 @@ def _write(
                 file.write(np.ascontiguousarray(array).tobytes())
             rows += len(last[0])
         if not rows:
-            raise ValueError(f"{folder.name}: there is nothing in the {split} split.")
+            raise ValueError(f"there is nothing in the {split} split.")
         for file, array in zip(growing, last):
             file.seek(0)
             _header(file, rows, array)

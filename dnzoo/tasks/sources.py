@@ -3,6 +3,7 @@
 import dataclasses
 
 from dnzoo import training
+from dnzoo.data import pictures
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -43,3 +44,16 @@ class SmallImages(Depths):
     """Of a folder of images: 1 (grey) or 3; none: 1 if all are grey."""
     batch_size: int = 128
     """Images per step, all devices together."""
+
+
+def load_for(config: SmallImages) -> pictures.Pictures:
+    """The small images that a config names."""
+    return pictures.load(
+        config.data,
+        config.data_dir,
+        config.image_size,
+        config.seed,
+        config.channels,
+        config.white,
+        config.black,
+    )
