@@ -84,8 +84,8 @@ def load(
 
     Raises:
         FileNotFoundError: for a path that is not there, a name that is not known.
-        ValueError: for fewer than 3 photographs, a file that can't be read, a test photograph of less
-            than 144 rows or columns, or photographs of which none has a tile of 192 with detail.
+        ValueError: for fewer than 3 photographs, a file that can't be read, test photographs that
+            all have less than 144 rows or columns, or others of which none has 192 x 192 pixels with detail.
         ImportError: for "photographs" without scikit-image or scikit-learn.
         ConnectionError: when data must be fetched and there is no network.
     """
@@ -119,10 +119,14 @@ def load(
     }
     beside = {check.KEPT: look.as_json()} if look else None
     splits = cached(f"{name}-{detail}", sources, data_dir, KINDS, beside)
-    test = {path.name: read(path, pixels=limits) for path in parts.get("test", ())}
-    return Photographs(
-        name, detail, splits, scale, _cut(test or test_photographs(), scale), look=look
-    )
+    test = test_photographs() if look is None else _large(parts["test"], limits)
+    return Photographs(name, detail, splits, scale, _cut(test, scale), look=look)
+
+
+def _large(paths: Sequence[Path], pixels: reading.Pixels | None) -> dict[str, np.ndarray]:
+    """Photographs that are large enough to test on, by name."""
+    found = {path.name: read(path, pixels=pixels) for path in paths}
+    return {name: image for name, image in found.items() if min(image.shape[:2]) >= SMALLEST}
 
 
 def _look(
@@ -131,7 +135,7 @@ def _look(
     contents: Mapping[Path, str],
     pixels: tuple[float | None, float | None],
 ) -> Look:
-    """A look at a folder; photographs that are too small are named, for the test refused."""
+    """A look at a folder; photographs that are too small are named, and refused where all are."""
     splits = {split: parts[split] for split in SPLITS}
     look = check.images(root, splits, contents, channels=3, pixels=pixels)
     if look.refusals:
@@ -140,22 +144,21 @@ def _look(
         split: [path for path in paths if min(reading.described(path)[:2]) < least]
         for (split, paths), least in zip(splits.items(), (TILE, TILE, SMALLEST))
     }
-    if small["test"]:
-        look.refusals.append(
-            f"the test photographs need {SMALLEST} rows and columns at least: "
-            f"{check.named(root, small['test'])}. Take them out of the folder, or choose another `seed` "
-            "for the split."
-        )
-    for split in ("train", "validation"):
-        if len(small[split]) == len(splits[split]):
+    for split, paths in small.items():
+        least = SMALLEST if split == "test" else TILE
+        if not paths:
+            continue
+        names = check.named(root, paths)
+        if len(paths) == len(splits[split]):
             look.refusals.append(
-                f"all photographs of the {split} split are below {TILE} x {TILE} pixels: "
-                f"{check.named(root, small[split])}. At least {TILE} x {TILE} pixels with detail are needed."
+                f"all photographs of the {split} split are below {least} x {least} pixels: {names}. "
+                f"At least {TILE} x {TILE} pixels with detail are needed, {SMALLEST} x {SMALLEST} to test; "
+                "another `seed` splits them otherwise."
             )
-        elif small[split]:
+        else:
             look.notes.append(
-                f"{len(small[split])} photographs of the {split} split are below {TILE} x {TILE} pixels and "
-                f"not used: {check.named(root, small[split])}."
+                f"{len(paths)} photographs of the {split} split are below {least} x {least} pixels and "
+                f"not used: {names}."
             )
     check.left_out(look, root, [path for paths in splits.values() for path in paths])
     return look

@@ -145,8 +145,6 @@ def _rows(count: int, split: str, seed: int) -> np.ndarray:
 
 
 def _resized(picture: np.ndarray | Callable[[], np.ndarray], size: int | None) -> np.ndarray:
-    from PIL import Image
-
     if callable(picture):
         picture = picture()
     height, width, channels = picture.shape
@@ -158,8 +156,7 @@ def _resized(picture: np.ndarray | Callable[[], np.ndarray], size: int | None) -
         return np.pad(picture, ((before[0], after[0]), (before[1], after[1]), (0, 0)))
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    square = Image.fromarray(picture[top : top + side, left : left + side].squeeze())
-    return np.array(square.resize((size, size), Image.BICUBIC)).reshape(size, size, channels)
+    return Image().resized(picture[top : top + side, left : left + side], size, size)
 
 
 def _raw(folder: Path) -> list[Path]:
