@@ -39,6 +39,12 @@ class Data:
         """What names the data: other contents have another."""
         return f"{self.name}-{self.detail}"
 
+    @property
+    def pixels(self) -> tuple[float, float] | None:
+        """The values that have become 0 and 255, of files that are not of 8 bits."""
+        found = self.look.facts.get("pixels") if self.look else None
+        return (found[0], found[1]) if found else None
+
     def __post_init__(self) -> None:
         for split, arrays in self.splits.items():
             if len(arrays) != len(self.targets):

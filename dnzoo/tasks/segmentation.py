@@ -35,6 +35,7 @@ class Segmentation(Task):
     monitor: str = "mean_iou"
     new_head: ClassVar[bool] = True
     options: ClassVar[tuple[str, ...]] = ("loss", "class_weights")
+    fixed: ClassVar[tuple[str, ...]] = ("channels",)
     caption: str = "Held-out images, each with the ground truth and the prediction beside it."
 
     @dataclasses.dataclass(kw_only=True)
@@ -72,8 +73,9 @@ class Segmentation(Task):
 
     @classmethod
     def settings_of(cls, model: keras.Model) -> dict[str, Any]:
-        """The loss that fits fine-tuning."""
-        return {"loss": "cross_entropy+dice"}
+        """The loss that fits fine-tuning, and the channels that the model reads, where they are not 3."""
+        channels = model.inputs[0].shape[-1]
+        return {"loss": "cross_entropy+dice", "channels": None if channels == 3 else channels}
 
     loss: keras.losses.Loss | str | None
     published: dict[str, Any]
@@ -135,7 +137,7 @@ class Segmentation(Task):
         predicted = kinds.of(model).numbers(keras.ops.convert_to_numpy(scores))
         palette = np.array([*self.data.palette, *[(96, 96, 96)] * 256], "uint8")[:256]
         tiles = [
-            np.concatenate([image, palette[truth], palette[guess]], axis=1)
+            np.concatenate([drawing.visible(image), palette[truth], palette[guess]], axis=1)
             for image, truth, guess in zip(images, truths, predicted)
         ]
         return drawing.grid(tiles, columns=3)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from dnzoo import saving, storage
+from dnzoo.inference import kinds
 from dnzoo.training import devices, report, state
 from dnzoo.training.config import DATA, Config, difference
 from dnzoo.training.environment import environment
@@ -74,6 +75,9 @@ def train(
             keras.config.set_dtype_policy(devices.precision(config.precision))
             keras.utils.set_random_seed(config.seed)
             model = build()
+            kinds.say(
+                model, pixels=task.data.pixels
+            )  # so that prediction reads files as training does
             saving.check(model)
             steps = sum(s.epochs for s in config.stages()) * task.train.steps_per_epoch
             print(f"{model.name}: {model.count_params():,} parameters, {steps:,} steps, {out}/")
@@ -85,6 +89,7 @@ def train(
 def evaluate(config: Config, task: "Task") -> dict[str, Any]:
     """The metrics of the saved model `config.evaluate` on the test split, printed and as JSON."""
     model = saving.load(config.evaluate)
+    _check_pixels(model, config, task)
     metrics = task.evaluate(model)
     report.print_metrics(metrics, task.labels)
     path = Path(config.out) / EVALUATION
@@ -92,6 +97,18 @@ def evaluate(config: Config, task: "Task") -> dict[str, Any]:
     storage.write_json(path, result, lambda path, partial=None: _refuse_other(path, result))
     print(f"JSON: {path}")
     return metrics
+
+
+def _check_pixels(model: keras.Model, config: Config, task: "Task") -> None:
+    """Raise ValueError where files of other depths are read otherwise than in the model's training."""
+    learned, now = (kinds.said(model) or ("", {}))[1].get("pixels"), task.data.pixels
+    said = getattr(config, "white", None) is not None
+    if now and (tuple(learned) != now if learned else not said):
+        advice = f"black={learned[0]} white={learned[1]}" if learned else "white=<value>"
+        raise ValueError(
+            f"{config.evaluate} was trained with {'other values' if learned else 'images of 8 bits'}: say "
+            f"which of these images' values are black and white: {advice}."
+        )
 
 
 def _refuse_other(path: Path, result: Mapping[str, Any]) -> None:
