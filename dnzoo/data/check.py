@@ -46,7 +46,9 @@ class Look:
     def refuse(self) -> None:
         """Raise ValueError where something is wrong."""
         if self.refusals:
-            raise ValueError(" ".join(self.refusals))
+            more = len(self.refusals) - NAMED
+            said = [*self.refusals[:NAMED], *([f"And {more} more."] if more > 0 else [])]
+            raise ValueError(" ".join(said))
 
     def print(self) -> None:
         """The table and the notes, for the terminal."""
@@ -132,9 +134,9 @@ def images(
     look.rows += [
         ["images", *(f"{len(paths):,}" for paths in splits.values())],
         ["rows x columns: smallest, median, largest", *map(_sizes, parts.values())],
-        ["depth", *(_counted(f.dtype for f in part) for part in parts.values())],
+        ["depth", *(_counted(map(_depth, part)) for part in parts.values())],
         ["bands", *(_counted(f.bands for f in part) for part in parts.values())],
-        ["more than once", *map(str, _duplicates(look, root, splits, contents))],
+        ["duplicates (same bytes)", *map(str, _duplicates(look, root, splits, contents))],
     ]
     look.facts["channels"] = channels or _channels(look, root, facts, usual)
     look.facts["pixels"] = None
@@ -170,6 +172,11 @@ def _sizes(part: Sequence[Facts]) -> str:
         return ""
     chosen = dict.fromkeys((sizes[0], sizes[len(sizes) // 2], sizes[-1]))
     return ", ".join(f"{height} x {width}" for height, width in chosen)
+
+
+def _depth(facts: Facts) -> str:
+    bits = 8 * np.dtype(facts.dtype).itemsize
+    return f"{bits}-bit float" if facts.dtype.startswith("float") else f"{bits} bits"
 
 
 def _counted(values: Iterable[Any]) -> str:
@@ -223,7 +230,8 @@ def _pixels(look: Look, paths: Sequence[Path], black: float | None, white: float
         parts = [part[:: len(part) // 2**16 + 1] for part in parts]
         values = np.concatenate(parts).astype("float64")
         low, high = np.percentile(values[np.isfinite(values)], PERCENTILES)
-        found = float(low), float(high if high > low else low + 1)
+        # no more digits than a person would type
+        found = float(f"{low:.5g}"), float(f"{high if high > low else low + 1:.5g}")
         how = f"percentiles {PERCENTILES[0]} and {PERCENTILES[1]} of the training images"
     if not found[1] > found[0]:
         raise ValueError(f"white={white} must be above black={black or 0}.")

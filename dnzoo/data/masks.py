@@ -153,10 +153,10 @@ def look_at(look: Look, root: Path, masks: Mapping[str, Sequence[Path]], classes
     shown = [*keys, *sorted(set(valid) - set(keys))] if not wrong else valid[: 2 * MANY]
     known = dict(zip(keys, names))
     for key in shown:
-        word = f"{classes.word(key)}: {known[key]}" if key in known else classes.word(key)
-        look.rows.append([f"masks, {word}", *(_share(c, {key}) for c in counts.values())])
+        word = f"{known[key]} ({classes.word(key)})" if key in known else classes.word(key)
+        look.rows.append([f"masks: {word}", *(_share(c, {key}) for c in counts.values())])
     look.rows.append(
-        ["masks, ignored", *(_share(c, classes.ignored_keys) for c in counts.values())]
+        ["masks: ignored", *(_share(c, classes.ignored_keys) for c in counts.values())]
     )
 
 
@@ -243,7 +243,7 @@ def _wrong_numbers(
 def _mixed(root: Path, counts: Mapping[str, Counts]) -> list[str]:
     """Some masks of 0 and 255 among masks of 0 and 1."""
     kinds = {kind: path for c in counts.values() for kind, path in c.kinds.items()}
-    white = [path for kind, path in kinds.items() if IGNORE in kind and kind <= {0, IGNORE}]
+    white = [path for kind, path in kinds.items() if kind == {0, IGNORE}]
     both = [kind for kind in kinds if IGNORE in kind and not kind <= {0, IGNORE}]
     valid = {number for kind in kinds for number in kind} - {IGNORE}
     if white and not both and valid == {0, 1}:

@@ -4,6 +4,7 @@ Pillow decodes. It has no pixels of five bands, and of 16-bit colour it keeps th
 reads such TIFFs, and of such a PNG the low byte is decoded beside the high one.
 """
 
+import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator
@@ -89,6 +90,10 @@ def opened(path: Path, none: tuple[type[Exception], ...] = ()) -> Iterator[Any]:
     from PIL import Image
 
     check_regular(path)
+    logger = logging.getLogger(
+        "PIL.TiffImagePlugin"
+    )  # it logs what it can't decode, and raises too
+    before, logger.disabled = logger.disabled, True
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -108,6 +113,8 @@ def opened(path: Path, none: tuple[type[Exception], ...] = ()) -> Iterator[Any]:
         raise ValueError(
             f"{path} can't be read as an image ({said}): remove or mend it."
         ) from error
+    finally:
+        logger.disabled = before
 
 
 def values(path: Path, facts: Facts) -> np.ndarray:
