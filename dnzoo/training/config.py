@@ -60,7 +60,7 @@ class Config:
         "batch_size",
     )  # what may differ where a run is gone on with: docs/training.md says what becomes of each
 
-    data_identity: str | None = dataclasses.field(init=False, default=None)
+    data_identity = None  # no field, so no flag: the task sets it
 
     data: str
     """What to train on: a name, or a folder."""
@@ -136,7 +136,8 @@ class Config:
     def stored(self) -> dict[str, Any]:
         """What config.json holds: all that fixes the result."""
         values = dataclasses.asdict(self)
-        return {key: value for key, value in values.items() if key not in NOT_STORED}
+        kept = {key: value for key, value in values.items() if key not in NOT_STORED}
+        return {**kept, DATA: self.data_identity}
 
 
 def difference(stored: Mapping[str, Any], config: Config) -> dict[str, str]:
