@@ -237,7 +237,7 @@ def _pixels(look: Look, paths: Sequence[Path], black: float | None, white: float
         raise ValueError(f"white={white} must be above black={black or 0}.")
     look.notes.append(
         f"{len(paths)} images are not of 8 bits: {found[0]:g} becomes 0 and {found[1]:g} becomes 255, "
-        f"in prediction too ({how}). black=..., white=... say other values."
+        f"in prediction too ({how}). `white` and `black` say other values."
     )
     return found
 
