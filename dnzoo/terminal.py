@@ -127,7 +127,7 @@ def as_flags(message: str, fields: Collection[str]) -> str:
 
     Example:
         >>> as_flags("class_weights=(1.0,) does not fit `data`.", ["class_weights", "data"])
-        '--class-weights (1.0,) does not fit --data.'
+        '--class-weights 1.0 does not fit --data.'
     """
     known = {name: name for name in fields}
     known |= {name: field for name, field in ARGUMENTS.items() if field in known}
@@ -137,9 +137,11 @@ def as_flags(message: str, fields: Collection[str]) -> str:
 
     def flag(found: re.Match[str]) -> str:
         named = known[found["value"] or found["name"]].replace("_", "-")
-        return f"--{named} " if found["value"] else f"--{named}"
+        numbers = (found["numbers"] or "").replace(",", " ").split()
+        return f"--{named} {' '.join(numbers)}" if found["value"] else f"--{named}"
 
-    pattern = rf"(?<![\w/?&.-])(?P<value>{names})=(?!=)|`(?P<name>{names})`"
+    numbers = r"(?:\((?P<numbers>[-+\d., e]+)\))?"  # of a tuple: as they are typed
+    pattern = rf"(?<![\w/?&.-])(?P<value>{names})=(?!=){numbers}|`(?P<name>{names})`"
     return re.sub(pattern, flag, message)
 
 

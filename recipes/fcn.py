@@ -42,7 +42,7 @@ class Config(Segmentation.Config):
 def build(config, data):
     model = create_model(
         config.model,
-        input_shape=(None, None, 3),
+        input_shape=(None, None, data.channels),
         classes=len(data.class_names),
         encoder=config.encoder,
         encoder_weights=config.encoder_weights,

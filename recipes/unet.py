@@ -42,7 +42,7 @@ class Config(Segmentation.Config):
 
 def build(config, data):
     return unet(
-        (None, None, 3),
+        (None, None, data.channels),
         classes=len(data.class_names),
         filters=config.filters,
         upsampling=config.upsampling,

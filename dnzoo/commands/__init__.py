@@ -10,22 +10,26 @@ from collections.abc import Sequence
 
 from dnzoo import __version__, terminal
 from dnzoo.commands import train
+from dnzoo.commands.check import Check
 from dnzoo.commands.compare import Compare
 from dnzoo.commands.evaluate import Evaluate
 from dnzoo.commands.export import Export
 from dnzoo.commands.info import Info
 from dnzoo.commands.listing import List
+from dnzoo.commands.pack import Pack
 from dnzoo.commands.predict import Predict
 
 COMMANDS = {
     "list": List,
     "info": Info,
+    "check": Check,
     "train": train.Train,
     "finetune": train.FineTune,
     "evaluate": Evaluate,
     "predict": Predict,
     "export": Export,
     "compare": Compare,
+    "pack": Pack,
 }
 ABOUT = """Models that turn features back into pixels: train them, use them, look at them.
 

@@ -28,6 +28,8 @@ class Predict:
     """For generators: how many images."""
     seed: int = 0
     """For generators: of the latents."""
+    white: float | None = None
+    """The value that is white in 16-bit and float images; none: as in training."""
     overwrite: bool = False
     """Replace results that are there."""
 
@@ -50,5 +52,6 @@ class Predict:
             self.seed,
             self.overwrite,
             meta["class_names"],
+            None if self.white is None else (0.0, self.white),
         ):
             print(path)

@@ -1,13 +1,19 @@
 """A data set as arrays on disk, written once and memory-mapped: as large as the disk allows."""
 
 import contextlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
 from dnzoo import storage
+
+
+def place(name: str, data_dir: str | Path) -> Path:
+    """The folder of the arrays of that name."""
+    return Path(data_dir) / "arrays" / name
 
 
 def cached(
@@ -15,6 +21,7 @@ def cached(
     sources: Mapping[str, tuple[int | None, Iterable[tuple[np.ndarray, ...]]]],
     data_dir: str | Path,
     kinds: Sequence[str] = ("images", "masks"),
+    beside: Mapping[str, Any] | None = None,
 ) -> dict[str, tuple[np.ndarray, ...]]:
     """Arrays of every split on disk, made on the first call: {split: (array, ...)}.
 
@@ -24,18 +31,21 @@ def cached(
             some more rows. The count, of tuples, may be None; it is only for the progress bar.
         data_dir: where it all lies.
         kinds: names for the storage.
+        beside: {file name: what JSON can hold}, to be kept with the arrays.
 
     Raises:
         OSError: when the disk is full or read-only.
         ValueError: when a source yields nothing.
     """
-    folder = Path(data_dir) / "arrays" / name
+    folder = place(name, data_dir)
     if not folder.is_dir():
         with storage.owned(data_dir, wait=True):
             if not folder.is_dir():  # another process has made it meanwhile
                 with storage.new_folder(folder) as partial:
                     for split, (count, source) in sources.items():
                         _write(partial, split, count, source, kinds)
+                    for file, value in (beside or {}).items():
+                        (partial / file).write_text(json.dumps(value), "utf-8")
     return {
         split: tuple(np.load(folder / f"{split}_{kind}.npy", "r") for kind in kinds)
         for split in sources
@@ -66,7 +76,7 @@ def _write(
                 file.write(np.ascontiguousarray(array).tobytes())
             rows += len(last[0])
         if not rows:
-            raise ValueError(f"{folder.name}: there is nothing in the {split} split.")
+            raise ValueError(f"there is nothing in the {split} split.")
         for file, array in zip(growing, last):
             file.seek(0)
             _header(file, rows, array)

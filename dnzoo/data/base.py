@@ -3,11 +3,12 @@
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from dnzoo.data.arrays import cached
+from dnzoo.data.check import Look
 from dnzoo.data.targets import ClassMask, Image, Target
 
 
@@ -17,10 +18,11 @@ class Data:
 
     Attributes:
         name: what it was loaded as, short.
-        detail: which variant of it: size, counts, seed.
+        detail: which variant of it: size, counts, seed; of a folder also a digest of its contents.
         splits: {"train" | "validation" | "test": (array, ...)}, rows of the same number belonging
             together; in memory or memory-mapped.
         targets: what the arrays are, one for each.
+        look: what a look at a folder found, of data of the user's own.
 
     Raises:
         ValueError: when a split has another number of arrays than there are targets.
@@ -29,7 +31,19 @@ class Data:
     name: str
     detail: str
     splits: Mapping[str, tuple[np.ndarray, ...]]
+    look: Look | None = dataclasses.field(default=None, kw_only=True)
     targets: ClassVar[tuple[Target, ...]] = ()
+
+    @property
+    def identity(self) -> str:
+        """What names the data: other contents have another."""
+        return f"{self.name}-{self.detail}"
+
+    @property
+    def pixels(self) -> tuple[float, float] | None:
+        """The values that have become 0 and 255, of files that are not of 8 bits."""
+        found = self.look.facts.get("pixels") if self.look else None
+        return (found[0], found[1]) if found else None
 
     def __post_init__(self) -> None:
         for split, arrays in self.splits.items():
@@ -46,11 +60,12 @@ def fitted(
     data_dir: str | Path,
     size: int,
     targets: Sequence[Target] = (Image(), ClassMask()),
+    beside: Mapping[str, Any] | None = None,
 ) -> dict[str, tuple[np.ndarray, ...]]:
     """`arrays.cached`, of examples of any size that are fitted into a square.
 
     Args:
-        name, sources, data_dir: as for `cached`; sources yield an example's arrays.
+        name, sources, data_dir, beside: as for `cached`; sources yield an example's arrays.
         size: rows and columns of what comes out.
         targets: what the arrays are.
     """
@@ -59,6 +74,5 @@ def fitted(
         for example in examples:
             yield tuple(t.fitted(array, size)[None] for t, array in zip(targets, example))
 
-    return cached(
-        name, {split: (count, square(found)) for split, (count, found) in sources.items()}, data_dir
-    )
+    squares = {split: (count, square(found)) for split, (count, found) in sources.items()}
+    return cached(name, squares, data_dir, beside=beside)

@@ -1,84 +1,197 @@
 """A folder of images and masks of the user's own."""
 
 import collections
-import hashlib
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from dnzoo.data import arrays, check, masks
 from dnzoo.data.base import fitted
+from dnzoo.data.check import Look
 from dnzoo.data.scenes import SPLITS
 from dnzoo.imaging import reading
-from dnzoo.metrics.labels import IGNORE
+
+Pairs = dict[str, list[tuple[Path, Path]]]
+# what folders of splits are called
+NAMES: dict[str, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "validation": ("validation", "val", "valid"),
+    "test": ("test", "testing"),
+}
+SUFFIX: str = "_mask"  # of the masks of images in one folder
+CLASSES: str = "classes.txt"
 
 
 def load(
-    folder: str | Path, data_dir: str | Path, size: int, seed: int
-) -> tuple[str, str, dict[str, tuple[np.ndarray, ...]], tuple[str, ...]]:
-    """The arrays of a folder: (name, detail, {split: (images, masks)}, class names).
+    folder: str | Path,
+    data_dir: str | Path,
+    size: int,
+    seed: int,
+    mask_values: Sequence[int] | None = None,
+    channels: int | None = None,
+    pixels: tuple[float | None, float | None] = (None, None),
+) -> tuple[str, str, dict[str, tuple[np.ndarray, ...]], Look]:
+    """The arrays of a folder: (name, detail, {split: (images, masks)}, what a look at it found).
 
     See `dnzoo.data.segmentation.load` for what a folder holds and what is raised.
     """
     folder = Path(folder)
     pairs = _split(folder, seed)
-    state = hashlib.sha256(repr(size).encode())
-    for split in SPLITS:
-        for path in (path for pair in pairs[split] for path in pair):
-            stat = path.stat()
-            state.update(f"{split}{path}{stat.st_size}{stat.st_mtime_ns}".encode())
-    name, detail = folder.resolve().name, f"{size}px-{state.hexdigest()[:12]}"
-    sources = {
-        split: (len(found), itertools.starmap(reading.read_pair, found))
-        for split, found in pairs.items()
-    }
-    splits = fitted(f"{name}-{detail}", sources, data_dir, size)
-    return name, detail, splits, _class_names(folder, splits)
+    settings = (size, mask_values and tuple(mask_values), channels, pixels)
+    digest, contents = _identity(folder, pairs, settings)
+    name, detail = folder.resolve().name, f"{size}px-{digest}"
+    place = arrays.place(f"{name}-{detail}", data_dir)
+    found = check.kept(
+        place,
+        lambda: look(folder, seed, mask_values, channels, pixels, known=(pairs, contents))[0],
+    )
+    facts = found.facts
+
+    def read(split: str) -> Iterator[tuple[np.ndarray, ...]]:
+        for image_path, mask_path in pairs[split]:
+            image, mask = reading.read_pair(
+                image_path,
+                mask_path,
+                facts["channels"],
+                facts["pixels"] and tuple(facts["pixels"]),
+                colours=facts["palette"] is not None,
+            )
+            yield image, masks.numbers(mask, facts["keys"])
+
+    sources = {split: (len(pairs[split]), read(split)) for split in SPLITS}
+    beside = {check.KEPT: found.as_json()}
+    return name, detail, fitted(f"{name}-{detail}", sources, data_dir, size, beside=beside), found
 
 
-def _split(folder: Path, seed: int) -> dict[str, list[tuple[Path, Path]]]:
+def look(
+    folder: Path,
+    seed: int = 0,
+    mask_values: Sequence[int] | None = None,
+    channels: int | None = None,
+    pixels: tuple[float | None, float | None] = (None, None),
+    thorough: bool = False,
+    known: tuple[Pairs, dict[Path, str]] | None = None,
+) -> tuple[Look, Pairs]:
+    """(what a look at a folder finds, its pairs); arguments as of `load` and `check.images`.
+
+    `known`: (pairs, digests of contents), where they are.
+
+    Raises:
+        FileNotFoundError: when it holds no images with masks.
+        ValueError: for a folder that can't be split, or a classes.txt that can't be read.
+    """
+    classes = masks.read_classes(folder / CLASSES, mask_values)
+    pairs = known[0] if known else _split(folder, seed)
+    parts = {split: [image for image, _ in found] for split, found in pairs.items()}
+    contents = known[1] if known else check.digests(itertools.chain(*parts.values()))
+    found = check.images(
+        folder, parts, contents, channels=channels, pixels=pixels, thorough=thorough
+    )
+    masks.look_at(
+        found, folder, {split: [mask for _, mask in part] for split, part in pairs.items()}, classes
+    )
+    used = [path for part in pairs.values() for pair in part for path in pair]
+    check.left_out(found, folder, [*used, folder / CLASSES])
+    found.notes += [
+        f"There is no folder {split}/: a tenth of the training images takes its place."
+        for split in SPLITS
+        if _parts(folder) and split not in _parts(folder)
+    ]
+    if thorough and not found.refusals:
+        for pair in itertools.chain(*pairs.values()):
+            try:
+                limits = found.facts["pixels"] and tuple(found.facts["pixels"])
+                reading.read_pair(*pair, found.facts["channels"], limits, bool(classes.colours))
+            except ValueError as error:
+                found.refusals.append(str(error))
+    return found, pairs
+
+
+def has_masks(folder: Path) -> bool:
+    """Whether a folder looks like one of images with masks."""
+    roots = (folder, *_parts(folder).values())
+    return any((r / "masks").is_dir() or _beside(r) for r in roots) or (folder / "masks").is_dir()
+
+
+def _identity(folder: Path, pairs: Pairs, settings: object) -> tuple[str, dict[Path, str]]:
+    files = {split: [path for pair in part for path in pair] for split, part in pairs.items()}
+    files["classes"] = [path for path in [folder / CLASSES] if path.is_file()]
+    return check.identity(folder, files, settings)
+
+
+def _split(folder: Path, seed: int) -> Pairs:
     """Pairs of each split: as the folder has them, or 80, 10 and 10 percent by the seed."""
-    parts = {split: folder / split for split in SPLITS}
-    if all((part / "images").is_dir() for part in parts.values()):
-        return {split: _pairs(part) for split, part in parts.items()}
-    found = _pairs(folder)
-    if len(found) < 3:
-        raise ValueError(f"{folder} has {len(found)} images with masks; at least 3 are needed.")
-    order = np.random.default_rng(seed).permutation(len(found))
-    held = max(len(found) // 10, 1)
-    cuts = {"test": order[:held], "validation": order[held : 2 * held], "train": order[2 * held :]}
-    return {split: [found[i] for i in sorted(cuts[split])] for split in SPLITS}
+    parts = _parts(folder)
+    if parts and "train" not in parts:
+        raise ValueError(
+            f"{folder} has {', '.join(f'{path.name}/' for path in parts.values())} but no train/: "
+            "training images are missing. Splits are called train/, validation/ and test/."
+        )
+    found = {split: _pairs(path) for split, path in parts.items()}
+    rest = found.get("train") or _pairs(folder)
+    lacking = [split for split in ("test", "validation") if split not in found]
+    if len(rest) < 1 + len(lacking):
+        raise ValueError(
+            f"{folder} has {len(rest)} images with masks; at least {1 + len(lacking)} are needed."
+        )
+    order, held = np.random.default_rng(seed).permutation(len(rest)), max(len(rest) // 10, 1)
+    if lacking:
+        for split in lacking:
+            found[split], order = [rest[i] for i in sorted(order[:held])], order[held:]
+        found["train"] = [rest[i] for i in sorted(order)]
+    for split, pairs in found.items():
+        if not pairs:
+            raise ValueError(f"{folder}: there is no image in the {split} split.")
+    return {split: found[split] for split in SPLITS}
+
+
+def _parts(folder: Path) -> dict[str, Path]:
+    """The folders of splits that are there."""
+    found = {}
+    for split, names in NAMES.items():
+        there = [folder / name for name in names if (folder / name).is_dir()]
+        if len(there) > 1:
+            raise ValueError(
+                f"{folder} has {' and '.join(f'{p.name}/' for p in there)}: which is the {split} split?"
+            )
+        if there:
+            found[split] = there[0]
+    return found
+
+
+def _beside(folder: Path) -> bool:
+    return any(path.stem.endswith(SUFFIX) for path in reading.listed(folder))
 
 
 def _pairs(folder: Path) -> list[tuple[Path, Path]]:
-    if not (folder / "images").is_dir() or not (folder / "masks").is_dir():
-        raise FileNotFoundError(f"{folder} must hold images/ and masks/.")
-    images, masks = (reading.listed(folder / part) for part in ("images", "masks"))
-    for part, paths in (("images", images), ("masks", masks)):
-        twice = [name for name, n in collections.Counter(p.stem for p in paths).items() if n > 1]
-        if twice:
-            raise ValueError(
-                f"{folder}/{part} has two {part} of the same name, but for the ending: {twice[0]}.*"
-            )
-    masks = {path.stem: path for path in masks}
-    lonely = [path.name for path in images if path.stem not in masks]
+    if (folder / "images").is_dir() and (folder / "masks").is_dir():
+        images, found = (reading.listed(folder / part) for part in ("images", "masks"))
+    elif folder.is_dir() and _beside(folder):
+        both = reading.listed(folder)
+        found = [path for path in both if path.stem.endswith(SUFFIX)]
+        images = [path for path in both if not path.stem.endswith(SUFFIX)]
+    else:
+        raise FileNotFoundError(
+            f"{folder} must hold images/ and masks/, or images with their masks beside them (x.jpg, "
+            "x_mask.png), or train/, validation/ and test/ with these."
+        )
+    stems = {path.stem for path in images}
+    by_stem = collections.defaultdict(list)
+    for path in found:
+        by_stem[path.stem if path.stem in stems else path.stem.removesuffix(SUFFIX)].append(path)
+    twice = [n for n, count in collections.Counter(p.stem for p in images).items() if count > 1]
+    twice += [name for name, paths in by_stem.items() if len(paths) > 1]
+    if twice:
+        raise ValueError(
+            f"{folder} has two images of the same name, but for the ending, or two masks of one image: "
+            f"{twice[0]}.*"
+        )
+    lonely = [path.name for path in images if path.stem not in by_stem]
     if lonely:
         raise ValueError(
-            f"{folder}/masks has no PNG for {len(lonely)} of {len(images)} images, the first is "
-            f"{lonely[0]}: a mask needs its image's name (JPEG would blur class numbers)."
+            f"{folder} has no mask for {len(lonely)} of {len(images)} images, the first is "
+            f"{lonely[0]}: a mask is a PNG, TIFF or BMP with its image's name."
         )
-    return [(path, masks[path.stem]) for path in images]
-
-
-def _class_names(folder: Path, splits: Mapping[str, tuple[np.ndarray, ...]]) -> tuple[str, ...]:
-    highest = max(
-        int(np.max(masks, where=masks != IGNORE, initial=0)) for _, masks in splits.values()
-    )
-    file = folder / "classes.txt"
-    if not file.is_file():
-        return tuple(f"class {i}" for i in range(max(highest, 1) + 1))
-    names = tuple(line.strip() for line in file.read_text("utf-8").splitlines() if line.strip())
-    if len(names) <= highest:
-        raise ValueError(f"{file} names {len(names)} classes, but a mask holds class {highest}.")
-    return names
+    return [(path, by_stem[path.stem][0]) for path in images]

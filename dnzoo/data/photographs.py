@@ -5,7 +5,6 @@ does. Training pictures are cut into aligned tiles, small and large, and written
 """
 
 import dataclasses
-import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,9 +14,10 @@ from typing import ClassVar
 import numpy as np
 from PIL import Image
 
-from dnzoo.data import targets, tfds_offline
-from dnzoo.data.arrays import cached
+from dnzoo.data import check, targets, tfds_offline
+from dnzoo.data.arrays import cached, place
 from dnzoo.data.base import Data
+from dnzoo.data.check import Look
 from dnzoo.data.scenes import SPLITS
 from dnzoo.data.targets import Target
 from dnzoo.imaging import reading
@@ -27,6 +27,7 @@ BACKGROUNDS: Path = Path("/usr/share/backgrounds")
 # of them what is no photograph
 DRAWN: re.Pattern[str] = re.compile("mate/(abstract|desktop)/|umang|analogpattern")
 TILE: int = 192  # of the large picture; 2, 3 and 4 divide it
+SMALLEST: int = 144  # rows and columns of a test photograph at least, as many as the report shows
 SHRINK: int = 2  # photographs of cameras are halved first: JPEG's and the sensor's noise goes
 FLAT: float = 45.0  # dB: tiles that bicubic enlargement restores better teach nothing
 KINDS: tuple[str, ...] = ("small", "large")
@@ -60,7 +61,14 @@ class Photographs(Data):
     targets: ClassVar[tuple[Target, ...]] = (targets.Image(), targets.Image())
 
 
-def load(data: str, data_dir: str | Path = "data", scale: int = 2, seed: int = 0) -> Photographs:
+def load(
+    data: str,
+    data_dir: str | Path = "data",
+    scale: int = 2,
+    seed: int = 0,
+    white: float | None = None,
+    black: float | None = None,
+) -> Photographs:
     """The photographs that `data` names, for a scale.
 
     Args:
@@ -71,39 +79,89 @@ def load(data: str, data_dir: str | Path = "data", scale: int = 2, seed: int = 0
         data_dir: where prepared data goes.
         scale: 2, 3 or 4.
         seed: of the split.
+        white, black: values of 16-bit and float images that become 255 and 0; None: the percentiles
+            99.9 and 0.1 of the training photographs.
 
     Raises:
         FileNotFoundError: for a path that is not there, a name that is not known.
-        ValueError: for fewer than 3 photographs, or a file that can't be read.
+        ValueError: for fewer than 3 photographs, a file that can't be read, test photographs that
+            all have less than 144 rows or columns, or others of which none has 192 x 192 pixels with detail.
         ImportError: for "photographs" without scikit-image or scikit-learn.
         ConnectionError: when data must be fetched and there is no network.
     """
     if data == "div2k":
         return _div2k(data_dir, scale)
+    pixels = black, white
     if data == "photographs":
-        paths, shrink, test = find(), SHRINK, test_photographs
-        parts = _split(paths, seed, ("validation", "train"))
+        root, shrink = BACKGROUNDS, SHRINK
+        parts = _split(find(), seed, ("validation", "train"))
     elif Path(data).is_dir():
-        paths, shrink = find(data), 1
-        parts = _split(paths, seed, ("test", "validation", "train"))
-
-        def test() -> dict[str, np.ndarray]:
-            return {path.name: read(path) for path in parts["test"]}
+        root, shrink = Path(data), 1
+        parts = _split(find(data), seed, ("test", "validation", "train"))
     else:
         raise FileNotFoundError(
             f"data={data!r} is neither a folder nor one of photographs, div2k. A folder needs "
             f"images: {', '.join(reading.TYPES)}."
         )
-    state = hashlib.sha256(repr((scale, seed, shrink, TILE, FLAT)).encode())
-    for path in paths:
-        state.update(f"{path}{path.stat().st_size}".encode())
-    name, detail = Path(data).resolve().name, f"x{scale}-{state.hexdigest()[:12]}"
+    digest, contents = check.identity(root, parts, (scale, seed, shrink, TILE, FLAT, pixels))
+    name, detail = Path(data).resolve().name, f"x{scale}-{digest}"
+    look = limits = None
+    if data != "photographs":
+        where = place(f"{name}-{detail}", data_dir)
+        look = check.kept(where, lambda: _look(root, parts, contents, pixels))
+        limits = look.facts["pixels"] and tuple(look.facts["pixels"])
     sources = {
-        split: (len(parts[split]), _all_tiles(map(_reader(shrink), parts[split]), scale))
+        split: (
+            len(parts[split]),
+            _all_tiles(map(_reader(shrink, limits), parts[split]), scale, split),
+        )
         for split in ("train", "validation")
     }
-    splits = cached(f"{name}-{detail}", sources, data_dir, KINDS)
-    return Photographs(name, detail, splits, scale, _cut(test(), scale))
+    beside = {check.KEPT: look.as_json()} if look else None
+    splits = cached(f"{name}-{detail}", sources, data_dir, KINDS, beside)
+    test = test_photographs() if look is None else _large(parts["test"], limits)
+    return Photographs(name, detail, splits, scale, _cut(test, scale), look=look)
+
+
+def _large(paths: Sequence[Path], pixels: reading.Pixels | None) -> dict[str, np.ndarray]:
+    """Photographs that are large enough to test on, by name."""
+    found = {path.name: read(path, pixels=pixels) for path in paths}
+    return {name: image for name, image in found.items() if min(image.shape[:2]) >= SMALLEST}
+
+
+def _look(
+    root: Path,
+    parts: Mapping[str, Sequence[Path]],
+    contents: Mapping[Path, str],
+    pixels: tuple[float | None, float | None],
+) -> Look:
+    """A look at a folder; photographs that are too small are named, and refused where all are."""
+    splits = {split: parts[split] for split in SPLITS}
+    look = check.images(root, splits, contents, channels=3, pixels=pixels)
+    if look.refusals:
+        return look
+    small = {
+        split: [path for path in paths if min(reading.described(path)[:2]) < least]
+        for (split, paths), least in zip(splits.items(), (TILE, TILE, SMALLEST))
+    }
+    for split, paths in small.items():
+        least = SMALLEST if split == "test" else TILE
+        if not paths:
+            continue
+        names = check.named(root, paths)
+        if len(paths) == len(splits[split]):
+            look.refusals.append(
+                f"all photographs of the {split} split are below {least} x {least} pixels: {names}. "
+                f"At least {TILE} x {TILE} pixels with detail are needed, {SMALLEST} x {SMALLEST} to test; "
+                "another `seed` splits them otherwise."
+            )
+        else:
+            look.notes.append(
+                f"{len(paths)} photographs of the {split} split are below {least} x {least} pixels and "
+                f"not used: {names}."
+            )
+    check.left_out(look, root, [path for paths in splits.values() for path in paths])
+    return look
 
 
 def find(
@@ -132,16 +190,22 @@ def find(
     return found
 
 
-def read(path: str | os.PathLike[str], shrink: int = 1) -> np.ndarray:
-    """A photograph as (H, W, 3) uint8; `dnzoo.imaging.reading` says by which rules.
+def read(
+    path: str | os.PathLike[str],
+    shrink: int = 1,
+    channels: int = 3,
+    pixels: reading.Pixels | None = None,
+) -> np.ndarray:
+    """A photograph as (H, W, channels) uint8; `dnzoo.imaging.reading` says by which rules.
 
     Args:
         shrink: so many rows and columns become one, their mean.
+        channels, pixels: as for `dnzoo.imaging.reading.read`.
 
     Raises:
         ValueError: when it can't be read.
     """
-    image = reading.read(path)
+    image = reading.read(path, channels, pixels=pixels)
     return image if shrink == 1 else np.array(Image.fromarray(image).reduce(shrink))
 
 
@@ -178,13 +242,24 @@ def tiles(image: np.ndarray, scale: int) -> tuple[np.ndarray, ...]:
     return tuple(np.array(p, "uint8").reshape(s) for p, s in zip((lows, highs), shapes))
 
 
-def _all_tiles(images: Iterable[np.ndarray], scale: int) -> Iterator[tuple[np.ndarray, ...]]:
+def _all_tiles(
+    images: Iterable[np.ndarray], scale: int, split: str
+) -> Iterator[tuple[np.ndarray, ...]]:
     """The tiles of each image that has some."""
-    return (pair for pair in (tiles(image, scale) for image in images) if len(pair[0]))
+    found = False
+    for pair in (tiles(image, scale) for image in images):
+        if len(pair[0]):
+            found = True
+            yield pair
+    if not found:
+        raise ValueError(
+            f"no photograph of the {split} split has {TILE} x {TILE} pixels with detail that bicubic "
+            "upsampling would lose: there is nothing to learn."
+        )
 
 
-def _reader(shrink: int) -> Callable[[Path], np.ndarray]:
-    return lambda path: read(path, shrink)
+def _reader(shrink: int, pixels: reading.Pixels | None) -> Callable[[Path], np.ndarray]:
+    return lambda path: read(path, shrink, pixels=pixels)
 
 
 def test_photographs() -> dict[str, np.ndarray]:
@@ -232,7 +307,9 @@ def _div2k(data_dir: str | Path, scale: int) -> Photographs:
         return (example["hr"] for example in tfds_offline.examples(builder, split))
 
     splits = {"train": "train[:90%]", "validation": "train[90%:]"}
-    sources = {name: (None, _all_tiles(images(split), scale)) for name, split in splits.items()}
+    sources = {
+        name: (None, _all_tiles(images(split), scale, name)) for name, split in splits.items()
+    }
     arrays = cached(f"div2k-x{scale}", sources, data_dir, KINDS)
     test = {f"{i:04d}": image for i, image in enumerate(images("validation"), start=801)}
     return Photographs("div2k", f"x{scale}", arrays, scale, _cut(test, scale))

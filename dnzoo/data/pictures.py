@@ -5,18 +5,19 @@ memory-mapped from there.
 """
 
 import dataclasses
+import functools
 import gzip
-import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from dnzoo.data import tfds_offline
-from dnzoo.data.arrays import cached
+from dnzoo.data import check, tfds_offline
+from dnzoo.data.arrays import cached, place
 from dnzoo.data.base import Data
+from dnzoo.data.check import Look
 from dnzoo.data.photographs import find, read
 from dnzoo.data.scenes import SPLITS
 from dnzoo.data.targets import Image, Labels, Target
@@ -53,7 +54,13 @@ class Pictures(Data):
 
 
 def load(
-    data: str, data_dir: str | Path = "data", size: int | None = None, seed: int = 0
+    data: str,
+    data_dir: str | Path = "data",
+    size: int | None = None,
+    seed: int = 0,
+    channels: int | None = None,
+    white: float | None = None,
+    black: float | None = None,
 ) -> Pictures:
     """The images that `data` names.
 
@@ -67,30 +74,53 @@ def load(
         size: rows and columns of the pictures that come out: small grey ones are padded with black,
             others cropped to a square and resized; None: as they are.
         seed: of the split.
+        channels: 1 (grey) or 3 of a folder of images; None: 1 where all are grey, else 3.
+        white, black: values of 16-bit and float images that become 255 and 0; None: the percentiles
+            99.9 and 0.1 of the training images.
 
     Raises:
         FileNotFoundError: for a path that is not there, a name that is not known.
-        ValueError: for a folder without pictures, a damaged file, or pictures of several sizes.
+        ValueError: for a folder without pictures, a damaged file, pictures of several sizes, or of
+            other channels.
         ConnectionError: when data must be fetched and there is no network.
     """
-    folder = Path(data)
+    folder, look, pixels = Path(data), None, (black, white)
     if data == "fashion_mnist" and FASHION.is_dir():
         folder = FASHION
     if folder.is_dir():
-        state = "".join(f"{p.name}{p.stat().st_size}" for p in sorted(folder.rglob("*.*")))
-        name = data if data in NAMES else (folder.name or "pictures")
-        stamp = hashlib.sha256(f"{folder.resolve()}{state}".encode()).hexdigest()[:12]
-        detail = f"{size or 'own'}px-seed{seed}-{stamp}"
-        parts = _folder(folder, size)
+        raw = _raw(folder)
+        paths = raw or find(folder)
+        settings = (size, seed, channels, pixels)
+        digest, contents = check.identity(folder, {"all": paths}, settings)
+        name = data if data in NAMES else (folder.resolve().name or "pictures")
+        detail = f"{size or 'own'}px-seed{seed}-{digest}"
+        if raw:
+            parts = _raw_parts(folder)
+        else:
+            _check_folder(folder, paths, size)
+            look = check.kept(
+                place(f"{name}-{detail}", data_dir),
+                lambda: _look(folder, paths, seed, contents, channels, pixels),
+            )
+            parts = _parts(paths, look.facts)
     elif data in NAMES:
-        return _fetched(data, data_dir, size)
+        return _of_channels(_fetched(data, data_dir, size), channels)
     else:
         raise FileNotFoundError(
             f"data={data!r} is neither a folder nor one of {', '.join(NAMES)}. A folder needs "
             "MNIST's raw files, CIFAR-10's PNGs, or pictures."
         )
     sources = {split: (None, _prepared(parts, split, size, seed)) for split in SPLITS}
-    return Pictures(name, detail, cached(f"{name}-{detail}", sources, data_dir, KINDS))
+    beside = {check.KEPT: look.as_json()} if look else None
+    splits = cached(f"{name}-{detail}", sources, data_dir, KINDS, beside)
+    return _of_channels(Pictures(name, detail, splits, look=look), channels)
+
+
+def _of_channels(data: Pictures, channels: int | None) -> Pictures:
+    """The data; raises where its channels are others."""
+    if channels not in (None, data.shape[-1]):
+        raise ValueError(f"channels={channels}, but images of {data.name} have {data.shape[-1]}.")
+    return data
 
 
 def _prepared(
@@ -98,21 +128,23 @@ def _prepared(
 ) -> Iterator[tuple[np.ndarray, ...]]:
     """Arrays of one split, chunk by chunk; `parts` gives "train" and, mostly, "test"."""
     pictures, labels = parts("train" if split == "validation" else split)
-    if split != "test":
-        order = np.random.default_rng(seed).permutation(len(pictures))
-        held = max(len(pictures) // VALIDATION, 1)
-        rows = np.sort(order[:held] if split == "validation" else order[held:])
-    else:
-        rows = np.arange(len(pictures))
+    rows = _rows(len(pictures), split, seed)
     for i in range(0, len(rows), 1000):
         chosen = rows[i : i + 1000]
         chunk = np.stack([_resized(pictures[row], size) for row in chosen])
         yield chunk, np.asarray([labels[row] for row in chosen], "uint8")
 
 
-def _resized(picture: np.ndarray | Callable[[], np.ndarray], size: int | None) -> np.ndarray:
-    from PIL import Image
+def _rows(count: int, split: str, seed: int) -> np.ndarray:
+    """Which of so many pictures are of a split; "train" and "validation" share theirs."""
+    if split == "test":
+        return np.arange(count)
+    order = np.random.default_rng(seed).permutation(count)
+    held = max(count // VALIDATION, 1)
+    return np.sort(order[:held] if split == "validation" else order[held:])
 
+
+def _resized(picture: np.ndarray | Callable[[], np.ndarray], size: int | None) -> np.ndarray:
     if callable(picture):
         picture = picture()
     height, width, channels = picture.shape
@@ -124,34 +156,77 @@ def _resized(picture: np.ndarray | Callable[[], np.ndarray], size: int | None) -
         return np.pad(picture, ((before[0], after[0]), (before[1], after[1]), (0, 0)))
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    square = Image.fromarray(picture[top : top + side, left : left + side].squeeze())
-    return np.array(square.resize((size, size), Image.BICUBIC)).reshape(size, size, channels)
+    return Image().resized(picture[top : top + side, left : left + side], size, size)
 
 
-def _folder(folder: Path, size: int | None) -> Callable[[str], tuple[Any, Any]]:
-    """Function: split -> (pictures, labels) of raw files, or of a folder of pictures."""
+def _raw(folder: Path) -> list[Path]:
+    """MNIST's or CIFAR-10's files in a folder, if it holds them."""
+    if any(folder.glob("*-images-idx3-ubyte*")):
+        return [p for part in IDX.values() for p in sorted(folder.glob(f"{part}-*-ubyte*"))]
+    if (folder / "data_batch_1.png").is_file():
+        return sorted([*folder.glob("*_batch*.png"), *folder.glob("*_lables.json")])
+    return []
+
+
+def _raw_parts(folder: Path) -> Callable[[str], tuple[Any, Any]]:
+    """Function: split -> (pictures, labels) of raw files."""
     if any(folder.glob("*-images-idx3-ubyte*")):
         return lambda split: _idx(folder, IDX[split])
-    if (folder / "data_batch_1.png").is_file():
-        return lambda split: _cifar(folder, split)
-    paths = find(folder)
+    return lambda split: _cifar(folder, split)
+
+
+def _check_folder(folder: Path, paths: Sequence[Path], size: int | None) -> None:
+    """Raise ValueError where a folder's images are too few, or of too many classes."""
     if len(paths) < 3:
         raise ValueError(f"{folder} holds {len(paths)} pictures; at least 3 are needed.")
     if size is None:
         raise ValueError(f"{folder} holds images of any size: say size=<pixels>.")
-    names = sorted({path.parent for path in paths})
-    held = np.arange(len(paths)) % 10 == 9  # each class's every tenth picture tests
+    if len(_names(paths)) > 256:
+        raise ValueError(f"{folder} has {len(_names(paths))} sub-folders of images; 256 at most.")
+
+
+def _names(paths: Sequence[Path]) -> list[Path]:
+    """The folders that are classes."""
+    return sorted({path.parent for path in paths})
+
+
+def _held(paths: Sequence[Path], split: str) -> list[Path]:
+    """Of "test" each class's every tenth picture; else the others."""
+    chosen = [path for i, path in enumerate(paths) if (i % 10 == 9) == (split == "test")]
+    return chosen or [*paths[-1:]]
+
+
+def _look(
+    folder: Path,
+    paths: Sequence[Path],
+    seed: int,
+    contents: Mapping[Path, str],
+    channels: int | None,
+    pixels: tuple[float | None, float | None],
+) -> Look:
+    splits = {}
+    for split in SPLITS:
+        found = _held(paths, split)
+        splits[split] = [found[row] for row in _rows(len(found), split, seed)]
+    look = check.images(folder, splits, contents, channels=channels, usual=None, pixels=pixels)
+    for name in _names(paths) if len(_names(paths)) > 1 else ():
+        counts = (sum(path.parent == name for path in part) for part in splits.values())
+        look.rows.append([f"images of {name.relative_to(folder)}", *(f"{n:,}" for n in counts)])
+    check.left_out(look, folder, paths)
+    return look
+
+
+def _parts(paths: Sequence[Path], facts: Mapping[str, Any]) -> Callable[[str], tuple[Any, Any]]:
+    """Function: split -> (pictures, labels) of a folder of images."""
+    names = _names(paths)
+    options = {"channels": facts["channels"], "pixels": facts["pixels"] and tuple(facts["pixels"])}
 
     def parts(split: str) -> tuple[Sequence[Callable[[], np.ndarray]], list[int]]:
-        chosen = [path for path, out in zip(paths, held) if out == (split == "test")]
-        chosen = chosen or paths[-1:]
-        return [_reader(path) for path in chosen], [names.index(p.parent) for p in chosen]
+        chosen = _held(paths, split)
+        readers = [functools.partial(read, path, **options) for path in chosen]
+        return readers, [names.index(path.parent) for path in chosen]
 
     return parts
-
-
-def _reader(path: Path) -> Callable[[], np.ndarray]:
-    return lambda: read(path)
 
 
 def _idx(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:

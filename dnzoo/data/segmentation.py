@@ -27,16 +27,23 @@ class SegmentationData(Data):
 
     Attributes:
         class_names: one per class, class 0 first.
+        colours: of the classes, (red, green, blue); None: dnzoo's.
         name, detail, splits: as of `Data`.
     """
 
     class_names: tuple[str, ...]
+    colours: Sequence[tuple[int, int, int]] | None = None
     targets: ClassVar[tuple[Target, ...]] = (Image(), ClassMask())
 
     @property
+    def channels(self) -> int:
+        """Of an image."""
+        return self.splits["train"][0].shape[-1]
+
+    @property
     def palette(self) -> list[tuple[int, int, int]]:
-        """A colour, (red, green, blue) 0 to 255, for each class; class 0 is black."""
-        return palette(len(self.class_names))
+        """A colour, (red, green, blue) 0 to 255, for each class; class 0 is black unless said otherwise."""
+        return [*self.colours] if self.colours else palette(len(self.class_names))
 
 
 def load(
@@ -48,6 +55,10 @@ def load(
     without: Sequence[str] = (),
     cutouts: str | Path | None = None,
     backgrounds: str | Path | None = None,
+    mask_values: Sequence[int] | None = None,
+    channels: int | None = None,
+    white: float | None = None,
+    black: float | None = None,
 ) -> SegmentationData:
     """The data set that `data` names.
 
@@ -55,25 +66,36 @@ def load(
         data: "fashion_scenes" (made from the sample that dnzoo ships), "cutout_scenes" (made from
             two folders), "oxford_iiit_pet" (fetched by TFDS), or a folder. A folder holds
             `images/` and `masks/`, images (`dnzoo.imaging.reading.TYPES`) and masks of the same name
-            (palette or grey PNG, TIFF or BMP; the value is the class, 255 ignored), or `train/`,
-            `validation/` and `test/`, each with those two. Without these it is split 80, 10, 10 by
-            `seed`. A `classes.txt` beside them names the classes, one per line.
+            (palette or grey PNG, TIFF or BMP; the value is the class, 255 ignored), or both in one
+            folder (x.jpg and x_mask.png), or `train/`, `validation/` (or `val/`, `valid/`) and `test/`,
+            each with these. Without these it is split 80, 10, 10 by `seed`. A `classes.txt` beside them
+            names the classes, one per line, and in lines such as "road 128 64 128" their colours in
+            masks of colours ("ignore 0 0 0": of pixels without a class).
         data_dir: where prepared data goes.
         size: height and width of the images that come out.
         seed: of the scenes, and of a folder's split.
         scenes: how many training scenes to compose, for the two kinds of scenes.
         without: names of classes that the scenes do without.
         cutouts, backgrounds: folders for "cutout_scenes"; see `dnzoo.data.cutouts.Cutouts`.
+        mask_values: of a folder: the value in masks of each class, in order; None: 0, 1, 2 and so on.
+        channels: of a folder: of the images that come out; None: 3, or as many as bands, up to 13.
+        white, black: of a folder: values of 16-bit and float images that become 255 and 0; None: the
+            percentiles 99.9 and 0.1 of the training images. Images of 8 bits stay as they are.
 
     Raises:
         FileNotFoundError: for a path that is not there, a name that is not known.
-        ValueError: for masks that do not fit their images, or can't be read as class numbers.
+        ValueError: for masks that do not fit their images or can't be read as class numbers, and for
+            whatever else `dnzoo.data.check` refuses; the message says what to do.
         ConnectionError: when data must be fetched and there is no network.
 
     Example:
         >>> getfixture("small_scenes").splits["test"][0].shape
         (6, 32, 32, 3)
     """
+    own = {"mask_values": mask_values, "channels": channels, "white": white, "black": black}
+    named = [f"{name}={value}" for name, value in own.items() if value is not None]
+    if named and not Path(data).is_dir():
+        raise ValueError(f"{', '.join(named)} is for a folder; data={data!r} is none.")
     if data == "fashion_scenes":
         return fashion_scenes(data_dir, size, scenes, seed=seed, without=without)
     if data == "cutout_scenes":
@@ -82,7 +104,12 @@ def load(
     if data == "oxford_iiit_pet":
         return _oxford_iiit_pet(data_dir, size)
     if Path(data).is_dir():
-        return SegmentationData(*folder.load(data, data_dir, size, seed))
+        name, detail, splits, look = folder.load(
+            data, data_dir, size, seed, mask_values, channels, (black, white)
+        )
+        names, colours = look.facts["classes"], look.facts["palette"]
+        colours = colours and [tuple(colour) for colour in colours]
+        return SegmentationData(name, detail, splits, tuple(names), colours, look=look)
     raise FileNotFoundError(
         f"data={data!r} is neither a folder nor one of fashion_scenes, cutout_scenes, "
         "oxford_iiit_pet. A folder needs images/ and masks/ (PNG masks of class numbers, paired by "

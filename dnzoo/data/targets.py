@@ -77,9 +77,10 @@ class Image(Target):
         """Pillow's bicubic, which averages where it reduces; uint8."""
         from PIL import Image as Pillow
 
-        image = array[..., 0] if array.shape[-1] == 1 else array
-        made = Pillow.fromarray(image).resize((width, height), Pillow.BICUBIC)
-        return np.asarray(made).reshape(height, width, -1)
+        # Pillow would take a fourth band for transparency, and has no fifth
+        images = [array] if array.shape[-1] == 3 else np.moveaxis(array, -1, 0)
+        made = [Pillow.fromarray(i).resize((width, height), Pillow.BICUBIC) for i in images]
+        return np.asarray(made[0]) if array.shape[-1] == 3 else np.stack(made, axis=-1)
 
 
 class ClassMask(Target):

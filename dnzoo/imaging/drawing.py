@@ -39,14 +39,14 @@ def grid(
 
 
 def sheet(pictures: np.ndarray, columns: int = 16, enlarge: int | None = None) -> Any:
-    """Images from 0 to 255, (N, H, W, 1 or 3), row by row with a thin edge, as a Pillow image.
+    """Images from 0 to 255, (N, H, W, bands), row by row with a thin edge, as a Pillow image.
 
     Args:
         columns: how many stand side by side.
         enlarge: each pixel becomes so many; None: 2 for images of less than 40 rows.
     """
     pictures = np.asarray(pictures, "float32").round().clip(0, 255).astype("uint8")
-    pictures = np.broadcast_to(pictures, (*pictures.shape[:-1], 3))
+    pictures = visible(pictures)
     factor = enlarge or (2 if pictures.shape[1] < 40 else 1)
     return grid(pictures.repeat(factor, 1).repeat(factor, 2), columns, edge=1, background=0)
 
@@ -60,11 +60,17 @@ def paletted(mask: np.ndarray, palette: np.ndarray) -> Any:
     return picture
 
 
+def visible(images: np.ndarray) -> np.ndarray:
+    """Images of any bands, (..., bands), as (..., 3): the first three, or the first three times."""
+    first = images[..., : 3 if images.shape[-1] >= 3 else 1]
+    return np.broadcast_to(first, (*images.shape[:-1], 3))
+
+
 def overlay(image: np.ndarray, mask: np.ndarray, palette: Any) -> Any:
     """The image with every class but 0 tinted in its colour."""
     from PIL import Image
 
-    rgb = np.broadcast_to(image, (*mask.shape, 3))
+    rgb = visible(image)
     present = [number for number in np.unique(mask) if number]
     masks = [mask == number for number in present]
     return Image.fromarray(tint(rgb, masks, [palette[number] for number in present]))

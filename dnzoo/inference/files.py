@@ -22,6 +22,7 @@ def predict_files(
     seed: int = 0,
     overwrite: bool = False,
     class_names: Sequence[str] | None = None,
+    pixels: tuple[float, float] | None = None,
 ) -> list[Path]:
     """Apply a model to images, and write what it says of each as PNG files.
 
@@ -46,6 +47,8 @@ def predict_files(
         count, seed: for generators: how many pictures, of which latents.
         overwrite: replace results that are there.
         class_names: for classifiers: the classes' names.
+        pixels: the values that become 0 and 255 in files that are not of 8 bits; None: as in training,
+            which a model that was trained on such files says of itself.
 
     Returns:
         The paths written.
@@ -70,9 +73,9 @@ def predict_files(
         raise ValueError(f"{model.name} needs an image, or a folder of them.")
     else:
         stems = _stems(reading.find(source), out, kind.endings(), overwrite)
-    written = []
+    limits, written = pixels or kind.pixels, []
     for path, stem in stems.items():
-        image = None if path is None else reading.read(path, kind.channels)
+        image = None if path is None else reading.read(path, kind.channels, pixels=limits)
         name = "" if path is None else stem.name
 
         def target(ending: str, name: str = name) -> AbstractContextManager[Path]:

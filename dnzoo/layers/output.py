@@ -23,7 +23,8 @@ class Output(RowByRow, keras.layers.Layer):
         **facts: what a user of the numbers must know, which JSON can hold. Of "classes", "masks" and
             "labels": `logits` (True: no activation follows the scores; False: probabilities). Of
             "image": `scale` (output rows for each input row) and `range` ((low, high) of pixels;
-            None: that of the input).
+            None: that of the input). Of all: `pixels`, the values of 16-bit or float image files that
+            become 0 and 255, as `training.run` saw to it; files of 8 bits are read as they are.
 
     Input and output: a tensor of any shape.
 

@@ -173,6 +173,7 @@ def scores(matrix: Any, class_names: Sequence[str]) -> dict[str, Any]:
 
     Returns:
         {"mean_iou", "mean_dice", "pixel_accuracy", "pixels", "class_iou": {name: IoU}}.
+        The second of two classes of one name is "name (2)".
     """
     matrix = ops.convert_to_tensor(matrix, "float32")
     found = {
@@ -183,7 +184,13 @@ def scores(matrix: Any, class_names: Sequence[str]) -> dict[str, Any]:
     found = {name: _plain(value) for name, value in found.items()}
     found["pixels"] = int(ops.sum(matrix))
     per_class = map(_plain, ops.convert_to_numpy(class_iou(matrix)))
-    return {**found, "class_iou": dict(zip(class_names, per_class, strict=True))}
+    return {**found, "class_iou": dict(zip(_unlike(class_names), per_class, strict=True))}
+
+
+def _unlike(names: Sequence[str]) -> list[str]:
+    """The names; the second of the same is "car (2)", so that no table by name loses a row."""
+    before = [list(names[:i]).count(name) for i, name in enumerate(names)]
+    return [f"{name} ({count + 1})" if count else name for name, count in zip(names, before)]
 
 
 def _plain(value: Any) -> float | None:
@@ -208,6 +215,7 @@ class ClassIoU(ConfusionMatrix):
 
     Args:
         class_names: keys of the result; None: "class_0" and so on.
+            The second of two classes of one name is "name (2)".
     """
 
     default_name: str = "class_iou"
@@ -221,7 +229,7 @@ class ClassIoU(ConfusionMatrix):
 
     def result(self) -> Any:
         values = class_iou(self.matrix())
-        return {f"iou_{name}": values[i] for i, name in enumerate(self.class_names)}
+        return {f"iou_{name}": values[i] for i, name in enumerate(_unlike(self.class_names))}
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "class_names": self.class_names}

@@ -9,11 +9,11 @@ import numpy as np
 from PIL import Image
 
 from dnzoo import training
-from dnzoo.data.pictures import Pictures, load
+from dnzoo.data.pictures import Pictures
 from dnzoo.imaging import drawing
 from dnzoo.models.vae import ACTIVE, VAE, Likelihood
 from dnzoo.tasks.base import Task
-from dnzoo.tasks.sources import SmallImages
+from dnzoo.tasks.sources import SmallImages, load_for
 from dnzoo.terminal import DATA
 
 BOUND_IMAGES, BOUND_SAMPLES = 1000, 500
@@ -33,7 +33,7 @@ class Autoencoding(Task):
     monitor: str = "nelbo"
     curves: tuple[str, ...] = ("kl",)
     options: ClassVar[tuple[str, ...]] = ("binarise",)
-    fixed: ClassVar[tuple[str, ...]] = ("image_size", "likelihood")
+    fixed: ClassVar[tuple[str, ...]] = ("image_size", "channels", "likelihood")
     labels: Mapping[str, str] = {
         "nelbo": "negative ELBO, nats per image",
         "reconstruction": "reconstruction, nats per image",
@@ -64,7 +64,7 @@ class Autoencoding(Task):
     @classmethod
     def load(cls, config: Config) -> Pictures:
         """The images that the config names."""
-        return load(config.data, config.data_dir, config.image_size, config.seed)
+        return load_for(config)
 
     @classmethod
     def teaches(cls, model: keras.Model) -> bool:
@@ -73,8 +73,9 @@ class Autoencoding(Task):
 
     @classmethod
     def settings_of(cls, model: VAE) -> dict[str, Any]:
-        """The size and the likelihood that the model has."""
-        return {"image_size": model.encoder.input_shape[1], "likelihood": model.likelihood}
+        """The size, the channels and the likelihood that the model has."""
+        size, channels = model.encoder.input_shape[1], model.encoder.input_shape[-1]
+        return {"image_size": size, "channels": channels, "likelihood": model.likelihood}
 
     binarise: bool
     description: str

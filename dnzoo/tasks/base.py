@@ -126,6 +126,7 @@ class Task:
         repeat: int = 1,
     ) -> None:
         self.data, self.config, self.name = data, config, data.name
+        config.data_identity = data.identity
         shared = {
             "batch_size": config.batch_size,
             "seed": config.seed,

@@ -8,10 +8,10 @@ import numpy as np
 from PIL import Image
 
 from dnzoo import training
-from dnzoo.data.pictures import Pictures, load
+from dnzoo.data.pictures import Pictures
 from dnzoo.imaging import drawing
 from dnzoo.tasks.base import Task
-from dnzoo.tasks.sources import SmallImages
+from dnzoo.tasks.sources import SmallImages, load_for
 
 
 class Classification(Task):
@@ -33,7 +33,7 @@ class Classification(Task):
     @classmethod
     def load(cls, config: Config) -> Pictures:
         """The images that the config names."""
-        return load(config.data, config.data_dir, config.image_size, config.seed)
+        return load_for(config)
 
     loss: keras.losses.Loss | str | None
 

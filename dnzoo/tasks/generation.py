@@ -10,12 +10,12 @@ import numpy as np
 from PIL import Image
 
 from dnzoo import saving, storage, training
-from dnzoo.data.pictures import Pictures, load
+from dnzoo.data.pictures import Pictures
 from dnzoo.imaging import drawing
 from dnzoo.metrics import FrechetDistance
 from dnzoo.models import GAN
 from dnzoo.tasks.base import Task
-from dnzoo.tasks.sources import SmallImages
+from dnzoo.tasks.sources import SmallImages, load_for
 from dnzoo.terminal import MODEL
 
 GENERATED = 10_000  # pictures that are judged
@@ -42,7 +42,7 @@ class Generation(Task):
     kind: ClassVar[str] = "samples"
     monitor: str = "frechet_distance"
     options: ClassVar[tuple[str, ...]] = ("classifier", "conditional")
-    fixed: ClassVar[tuple[str, ...]] = ("image_size", "conditional")
+    fixed: ClassVar[tuple[str, ...]] = ("image_size", "channels", "conditional")
     labels: Mapping[str, str] = {
         "frechet_distance": "Frechet distance",
         "frechet_distance_of_training": "Frechet distance of training images",
@@ -67,7 +67,7 @@ class Generation(Task):
     @classmethod
     def load(cls, config: Config) -> Pictures:
         """The images that the config names."""
-        return load(config.data, config.data_dir, config.image_size, config.seed)
+        return load_for(config)
 
     @classmethod
     def teaches(cls, model: keras.Model) -> bool:
@@ -76,8 +76,9 @@ class Generation(Task):
 
     @classmethod
     def settings_of(cls, model: GAN) -> dict[str, Any]:
-        """The size of its images, and whether it reads labels."""
-        return {"image_size": model.generator.output_shape[1], "conditional": model.conditional}
+        """The size and the channels of its images, and whether it reads labels."""
+        size, channels = model.generator.output_shape[1], model.generator.output_shape[-1]
+        return {"image_size": size, "channels": channels, "conditional": model.conditional}
 
     conditional: bool
     classifier_name: str

@@ -15,7 +15,7 @@ from dnzoo.imaging import drawing
 from dnzoo.inference import kinds
 from dnzoo.metrics.labels import IGNORE
 from dnzoo.tasks.base import Task
-from dnzoo.tasks.sources import Scenes
+from dnzoo.tasks.sources import Depths, Scenes
 from dnzoo.terminal import NAME, NAMES
 
 
@@ -36,12 +36,17 @@ class Segmentation(Task):
     monitor: str = "mean_iou"
     new_head: ClassVar[bool] = True
     options: ClassVar[tuple[str, ...]] = ("loss", "class_weights")
+    fixed: ClassVar[tuple[str, ...]] = ("channels",)
     caption: str = "Held-out images, each with the ground truth and the prediction beside it."
 
     @dataclasses.dataclass(kw_only=True)
-    class Config(Scenes):
+    class Config(Scenes, Depths):
         """Flags of segmentation and its data."""
 
+        mask_values: tuple[int, ...] | None = None
+        """The value in masks of each class, in order, such as 0 255; none: 0, 1, 2 and so on."""
+        channels: int | None = None
+        """Of the images; none: 3, or as many as they have bands, up to 13."""
         without: Annotated[tuple[str, ...], NAMES] = ()
         """Classes left out of composed scenes."""
         loss: Annotated[str, NAME] = "cross_entropy"
@@ -61,12 +66,17 @@ class Segmentation(Task):
             config.without,
             config.cutouts,
             config.backgrounds,
+            config.mask_values,
+            config.channels,
+            config.white,
+            config.black,
         )
 
     @classmethod
     def settings_of(cls, model: keras.Model) -> dict[str, Any]:
-        """The loss that fits fine-tuning."""
-        return {"loss": "cross_entropy+dice"}
+        """The loss that fits fine-tuning, and the channels that the model reads, where they are not 3."""
+        channels = model.inputs[0].shape[-1]
+        return {"loss": "cross_entropy+dice", "channels": None if channels == 3 else channels}
 
     loss: keras.losses.Loss | str | None
     published: dict[str, Any]
@@ -128,7 +138,7 @@ class Segmentation(Task):
         predicted = kinds.of(model).numbers(keras.ops.convert_to_numpy(scores))
         palette = np.array([*self.data.palette, *[(96, 96, 96)] * 256], "uint8")[:256]
         tiles = [
-            np.concatenate([image, palette[truth], palette[guess]], axis=1)
+            np.concatenate([drawing.visible(image), palette[truth], palette[guess]], axis=1)
             for image, truth, guess in zip(images, truths, predicted)
         ]
         return drawing.grid(tiles, columns=3)

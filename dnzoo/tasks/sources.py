@@ -4,6 +4,7 @@ import dataclasses
 from typing import Annotated
 
 from dnzoo import training
+from dnzoo.data import pictures
 from dnzoo.terminal import DATA, FOLDER
 
 
@@ -24,12 +25,37 @@ class Scenes(training.Config):
 
 
 @dataclasses.dataclass(kw_only=True)
-class SmallImages(training.Config):
+class Depths(training.Config):
+    """Images of one's own of any depth."""
+
+    white: float | None = None
+    """The value that is white in 16-bit and float images, such as 4095; none: taken from the images."""
+    black: float | None = None
+    """The value that is black in them, with --white; none: 0."""
+
+
+@dataclasses.dataclass(kw_only=True)
+class SmallImages(Depths):
     """Small images with labels."""
 
     data: Annotated[str, DATA] = "fashion_mnist"
     """mnist, fashion_mnist, cifar10, celeb_a, or a folder of their raw files or of images."""
     image_size: int | None = None
     """Rows and columns of the images; none: as they are."""
+    channels: int | None = None
+    """Of a folder of images: 1 (grey) or 3; none: 1 if all are grey."""
     batch_size: int = 128
     """Images per step, all devices together."""
+
+
+def load_for(config: SmallImages) -> pictures.Pictures:
+    """The small images that a config names."""
+    return pictures.load(
+        config.data,
+        config.data_dir,
+        config.image_size,
+        config.seed,
+        config.channels,
+        config.white,
+        config.black,
+    )

@@ -16,6 +16,7 @@ from dnzoo.inference import kinds
 from dnzoo.losses import Charbonnier, StructuralSimilarity, Sum
 from dnzoo.metrics import similarity
 from dnzoo.tasks.base import Task
+from dnzoo.tasks.sources import Depths
 from dnzoo.terminal import DATA
 
 PATCHES = 8  # of each tile, in an epoch
@@ -69,7 +70,7 @@ class SuperResolution(Task):
     caption: str = "Held-out photographs: bicubic, the model, the ground truth."
 
     @dataclasses.dataclass(kw_only=True)
-    class Config(training.Config):
+    class Config(Depths):
         """Flags of super-resolution and its data; `luma`, which is no flag, depends on the net."""
 
         luma = False
@@ -85,7 +86,9 @@ class SuperResolution(Task):
     @classmethod
     def load(cls, config: Config) -> photographs.Photographs:
         """The photographs that the config names."""
-        return photographs.load(config.data, config.data_dir, config.scale, config.seed)
+        return photographs.load(
+            config.data, config.data_dir, config.scale, config.seed, config.white, config.black
+        )
 
     @classmethod
     def settings_of(cls, model: keras.Model) -> dict[str, Any]:
@@ -154,7 +157,9 @@ class SuperResolution(Task):
         """PSNR and SSIM of the test photographs' Y, beside bicubic's: what `compare` gives."""
         return compare(lambda small: inference.upscale(model, small), self.photographs, self.scale)
 
-    def pictures(self, model: keras.Model, count: int = 6, size: int = 144) -> Image.Image:
+    def pictures(
+        self, model: keras.Model, count: int = 6, size: int = photographs.SMALLEST
+    ) -> Image.Image:
         """Details of held-out photographs: bicubic, the model and the ground truth."""
         rows = []
         for large in list(self.photographs.values())[:count]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from dnzoo import storage, terminal
 from dnzoo.terminal import as_flags
+from dnzoo.training.config import IDENTITY
 from dnzoo.training.run import EVALUATION, run
 
 __all__ = ["as_flags", "call", "command", "parse", "setup"]
@@ -121,6 +122,7 @@ def _made(config_class: type, values: Mapping[str, Any], path: str) -> Any:
     """The config of a config.json; what older versions stored and meant nothing by is left out."""
     former = getattr(config_class, "former_defaults", {})
     kept = {key: v for key, v in values.items() if key not in former or v != former[key]}
+    kept.pop(IDENTITY, None)  # found anew
     unknown = sorted(set(kept) - {field.name for field in dataclasses.fields(config_class)})
     if unknown:
         raise ValueError(f"config={path} holds {', '.join(unknown)}, which this recipe has not.")

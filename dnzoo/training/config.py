@@ -14,6 +14,7 @@ from dnzoo.training.optimizers import Adam
 # What says where and how a command runs, not what it computes: it is neither stored nor compared.
 NOT_STORED = ("config", "out", "resume", "evaluate", "tune", "tuner")
 NOT_COMPARED = ("data_dir", "distribute")
+IDENTITY = "data_identity"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Config:
 
     Attributes:
         task: the `dnzoo.tasks.Task` that the flags are of; a task's `Config` has it.
+        data_identity: what names the data by its contents (`dnzoo.data.base.Data.identity`), as soon as
+            there is a task; no flag.
         former_defaults: of fields that are gone: a stored config that holds such a value means the
             default, and is read as if it did not hold the field.
     """
@@ -57,6 +60,8 @@ class Config:
         "patience",
         "batch_size",
     )  # what may differ where a run is gone on with: docs/training.md says what becomes of each
+
+    data_identity = None  # no field, so no flag: the task sets it
 
     data: Annotated[str, DATA]
     """What to train on: a name, or a folder."""
@@ -87,8 +92,9 @@ class Config:
     """Fixes weights, order, augmentation and dropout: the same seed gives the same run."""
     out: Annotated[str, FOLDER]
     """The folder that gets everything the run makes."""
-    resume: Literal["auto", "never", "must"] = "auto"
-    """auto: go on with what --out holds; never: refuse if it holds a run; must: refuse if not."""
+    resume: Literal["auto", "never", "must", "new-data"] = "auto"
+    """auto: go on with what --out holds; never: refuse if it holds a run; must: refuse if not; new-data: go
+    on though images were added or changed since."""
     tune: int = 0
     """Instead of training once: try so many settings (hyperband: so many epochs at most)."""
     tuner: Literal["bayesian", "hyperband"] = "bayesian"
@@ -131,12 +137,15 @@ class Config:
     def stored(self) -> dict[str, Any]:
         """What config.json holds: all that fixes the result."""
         values = dataclasses.asdict(self)
-        return {key: value for key, value in values.items() if key not in NOT_STORED}
+        kept = {key: value for key, value in values.items() if key not in NOT_STORED}
+        return {**kept, IDENTITY: self.data_identity}
 
 
 def difference(stored: Mapping[str, Any], config: Config) -> dict[str, str]:
     """What differs between a config.json and a config: {"epochs": "epochs: 3 there, 5 now", ...}."""
     now = json.loads(json.dumps(config.stored()))
+    if IDENTITY not in stored:  # by a version that did not look
+        now.pop(IDENTITY)
     gone = config.former_defaults.keys() - now.keys()  # they did nothing for such a run
     keys = [key for key in {**stored, **now} if key not in {*NOT_COMPARED, *gone}]
     return {

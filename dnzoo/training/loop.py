@@ -13,7 +13,7 @@ import numpy as np
 from dnzoo import storage
 from dnzoo.metrics import higher_is_better
 from dnzoo.training import devices, state
-from dnzoo.training.config import Config, Stage, difference
+from dnzoo.training.config import DATA, Config, Stage, difference
 from dnzoo.training.progress import Steps, Stop
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class Notes:
         batch_size, per_epoch: images a step, and steps an epoch.
         extra: steps that this stage took more because the batch size changed.
         changes: in words, of the config, with the step.
+        since: length of the history when the data changed: scores before it are of other images.
     """
 
     step: int = 0
@@ -53,6 +54,7 @@ class Notes:
     per_epoch: int = 0
     extra: int = 0
     changes: list[str] = dataclasses.field(default_factory=list)
+    since: int = 0
 
     def change(self, config: Config, batch_size: int, per_epoch: int) -> None:
         """Take over another config, and count steps in its batches.
@@ -61,6 +63,8 @@ class Notes:
         """
         changes = difference(self.config, config) if self.config else {}
         self.changes += [f"{text}, from step {self.step}" for text in changes.values()]
+        if DATA in changes:
+            self.best, self.since = None, len(self.history)
         if self.per_epoch and (self.batch_size, self.per_epoch) != (batch_size, per_epoch):
             epochs, steps = divmod(self.step, self.per_epoch)
             taken = self.step - self.stage_row * self.per_epoch + self.extra
@@ -192,10 +196,11 @@ class Loop:
         print(f"Going on after step {self.notes.step:,}.")
 
     def _is_over(self, stage: Stage) -> bool:
-        scores = [self._score(row) for row in self.notes.history[self.notes.stage_row :]]
+        first, history = self.notes.stage_row, self.notes.history
+        scores = [self._score(row) for row in history[max(first, self.notes.since) :]]
         patience = self.config.patience or len(scores) + 1
         without_gain = len(scores) - 1 - scores.index(max(scores)) if scores else 0
-        return len(scores) >= stage.epochs or without_gain >= patience
+        return len(history) - first >= stage.epochs or without_gain >= patience
 
     def _score(self, row: Mapping[str, float]) -> float:
         """What the best epoch has most of."""

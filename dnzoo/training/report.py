@@ -56,6 +56,7 @@ def html(
         f"{_png(progress[0])}<p class=small>{markup.escape(progress[1])}</p>" if progress else "",
         "<h2>Test split</h2>" + _rows(numbers, task.labels),
         *(_by_class(key, value, task) for key, value in metrics.items() if isinstance(value, dict)),
+        _data(task.data.look),
         "<h2>How it was made</h2>" + _rows(provenance),
         "<h2>Config</h2>" + _rows(config),
     ]
@@ -91,6 +92,18 @@ def _rows(values: Mapping[str, Any], labels: Mapping[str, str] | None = None) ->
         for key, value in values.items()
     )
     return f"<table>{''.join(rows)}</table>"
+
+
+def _data(look: Any) -> str:
+    """What a look at the data found."""
+    if look is None:
+        return ""
+    rows = [f"<tr><th>{'</th><th>'.join(['', *look.splits])}</th></tr>"]
+    for what, *cells in look.rows:
+        columns = "".join(f"<td>{markup.escape(cell)}</td>" for cell in cells)
+        rows.append(f"<tr><th>{markup.escape(what)}</th>{columns}</tr>")
+    notes = "".join(f"<li>{markup.escape(note)}</li>" for note in look.notes)
+    return f"<h2>Data</h2><table>{''.join(rows)}</table><ul>{notes}</ul>"
 
 
 def _cell(key: str, value: Any) -> str:

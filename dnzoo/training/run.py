@@ -1,15 +1,16 @@
 """The one `run` that every recipe calls: train, keep the best, evaluate, save, report."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
 
 from dnzoo import saving, storage, terminal
+from dnzoo.inference import kinds
 from dnzoo.training import devices, report, state
-from dnzoo.training.config import Config, difference
+from dnzoo.training.config import IDENTITY, Config, difference
 from dnzoo.training.environment import environment
 from dnzoo.training.loop import BEST, LAST, Loop, Notes
 
@@ -38,8 +39,9 @@ def run(config: Config, task: "Task", build: Callable[[], keras.Model]) -> dict[
         The metrics on the test split, or None when the run had finished before.
 
     Raises:
-        ValueError: when `config.out` holds a run whose config differs in more than that, or
-            `config.resume` forbids, or the devices can't be had.
+        ValueError: when `config.out` holds a run whose config differs in more than that, or whose data
+            was another and `config.resume` is not "new-data", or `config.resume` forbids, or the
+            devices can't be had.
         FileExistsError: when `config.out` is not empty and no run of dnzoo's, or something that this
             run did not make has the name of one of its files. Nothing is ever replaced then.
         BlockingIOError: when another process trains into `config.out`.
@@ -55,6 +57,8 @@ def run(config: Config, task: "Task", build: Callable[[], keras.Model]) -> dict[
         if not _prepare(out, config):
             print(f"{out} holds this run already, finished. {_places(out)}")
             return None
+        if task.data.look:
+            task.data.look.print()
         model, notes = train(config, task, build, out)
         return _finish(config, task, model, out, notes)
 
@@ -69,6 +73,9 @@ def train(
             keras.config.set_dtype_policy(devices.precision(config.precision))
             keras.utils.set_random_seed(config.seed)
             model = build()
+            kinds.say(
+                model, pixels=task.data.pixels
+            )  # so that prediction reads files as training does
             saving.check(model)
             steps = sum(s.epochs for s in config.stages()) * task.train.steps_per_epoch
             print(f"{model.name}: {model.count_params():,} parameters, {steps:,} steps, {out}/")
@@ -80,6 +87,7 @@ def train(
 def evaluate(config: Config, task: "Task") -> dict[str, Any]:
     """The metrics of the saved model `config.evaluate` on the test split, printed and as JSON."""
     model = saving.load(config.evaluate)
+    _check_pixels(model, config, task)
     metrics = task.evaluate(model)
     report.print_metrics(metrics, task.labels)
     path = Path(config.out) / EVALUATION
@@ -87,6 +95,18 @@ def evaluate(config: Config, task: "Task") -> dict[str, Any]:
     storage.write_json(path, result, lambda path, partial=None: _refuse_other(path, result))
     print(f"JSON: {path}")
     return metrics
+
+
+def _check_pixels(model: keras.Model, config: Config, task: "Task") -> None:
+    """Raise ValueError where files of other depths are read otherwise than in the model's training."""
+    learned, now = (kinds.said(model) or ("", {}))[1].get("pixels"), task.data.pixels
+    said = getattr(config, "white", None) is not None
+    if now and (tuple(learned) != now if learned else not said):
+        advice = f"black={learned[0]} white={learned[1]}" if learned else "white=<value>"
+        raise ValueError(
+            f"{config.evaluate} was trained with {'other values' if learned else 'images of 8 bits'}: say "
+            f"which of these images' values are black and white: {advice}."
+        )
 
 
 def _refuse_other(path: Path, result: Mapping[str, Any]) -> None:
@@ -117,7 +137,7 @@ def _prepare(out: storage.Owned, config: Config) -> bool:
     if config.resume == "never":
         raise ValueError(f"resume=never, but {out} holds a run; use another `out`.")
     different = difference(_stored(file), config)
-    _refuse_changes(out, different, config.may_change)
+    _refuse_changes(out, different, config)
     if len(results) == len(RESULTS) and out.made(RESULTS[-1]) and not different:
         return False
     if results and not begun:
@@ -134,15 +154,21 @@ def _prepare(out: storage.Owned, config: Config) -> bool:
     return True
 
 
-def _refuse_changes(
-    out: storage.Owned, different: dict[str, str], may_change: Sequence[str]
-) -> None:
-    """Raise ValueError where a run would be gone on with that is another one."""
-    refused = [text for key, text in different.items() if key not in may_change]
+def _refuse_changes(out: storage.Owned, different: dict[str, str], config: Config) -> None:
+    """Raise ValueError where a run would be gone on with that is another one, or on other data."""
+    may_change = config.may_change
+    refused = [text for key, text in different.items() if key not in (*may_change, IDENTITY)]
     if refused:
         raise ValueError(
             f"{out} holds a run with another config ({'; '.join(refused)}); use another `out`. "
             f"On the way may change: {', '.join(may_change)}."
+        )
+    if IDENTITY in different and config.resume != "new-data":
+        raise ValueError(
+            f"the data has changed since {out} was begun ({different[IDENTITY]}): images were added, removed "
+            "or are others. Put them back, or use another `out` for a run on what is there now, or say "
+            "resume=new-data to go on from the last checkpoint with it (with more `epochs`, if the run "
+            "had finished)."
         )
 
 

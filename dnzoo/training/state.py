@@ -62,7 +62,7 @@ def read_notes(path: Path) -> dict[str, Any]:
     """The notes that `save` kept.
 
     Raises:
-        ValueError: when the file is damaged; so do the other readers.
+        ValueError: when the file is damaged; so do the other readers, for another model's, too.
     """
     with _reading(path) as file:
         return json.loads(file["notes"].item())
@@ -70,9 +70,15 @@ def read_notes(path: Path) -> dict[str, Any]:
 
 def _assign(path: Path, kind: str, variables: Sequence[Any]) -> None:
     with _reading(path) as file:
-        values = [file[f"{kind}_{i}"] for i in range(len(variables))]
-        for variable, value in zip(variables, values):
-            variable.assign(value)
+        count = sum(name.startswith(f"{kind}_") for name in file.files)
+        values = [file[f"{kind}_{i}"] for i in range(count)]
+    if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
+        raise ValueError(
+            f"the checkpoint {path} can't be used: its {kind} is another one, as with other classes or "
+            "another version. It is whole: use another `out`."
+        )
+    for variable, value in zip(variables, values):
+        variable.assign(value)
 
 
 @contextlib.contextmanager
@@ -81,4 +87,7 @@ def _reading(path: Path) -> Iterator[Any]:
         with np.load(path) as file:
             yield file
     except Exception as error:  # numpy and zipfile raise many kinds for a damaged file
-        raise ValueError(f"the checkpoint {path} can't be used ({error}); remove it.") from error
+        raise ValueError(
+            f"the checkpoint {path} can't be used, it is damaged ({error}): put back a copy of it, or "
+            "use another `out`."
+        ) from error

@@ -53,6 +53,7 @@ def tune(config: Config, setup: Setup, search_space: SearchSpace | None) -> list
     keras_tuner = _keras_tuner()
     if search_space is None:
         raise ValueError("`tune`: this recipe declares no search space.")
+    setup(config)  # says in the config what the data is
     with storage.owned(config.out, alone=True) as out, tempfile.TemporaryDirectory() as scratch:
         _claim(out, config)
         rows, errors = [], []

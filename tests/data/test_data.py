@@ -125,7 +125,7 @@ def spoil(folder, how):
 @pytest.mark.parametrize(
     ("how", "message"),
     [
-        ("no mask", "has no PNG for 1 of 4 images, the first is b.png"),
+        ("no mask", "has no mask for 1 of 4 images, the first is b.png"),
         ("colour", "is a RGB image; a mask must be a palette or grey PNG"),
         ("size", r"is \(20, 10\), its image \(20, 30\)"),
         ("damaged", "can't be read"),

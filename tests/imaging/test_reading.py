@@ -6,11 +6,12 @@ import zlib
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from dnzoo.imaging import drawing, reading
+from dnzoo.imaging import decoding, drawing, reading
 
 few = settings(max_examples=40, deadline=None)
 ORIENTATION = 0x0112
@@ -68,7 +69,7 @@ def test_a_mask_turns_with_its_image(folder, height, width, turn, how):
 def test_a_mapped_tiff_is_turned_too(tmp_path, monkeypatch, turn):
     Image.fromarray(photograph(6, 4)).save(tmp_path / "a.tif", exif=exif(turn))
     expected = reading.read(tmp_path / "a.tif")
-    monkeypatch.setattr(reading, "LARGE", 10)
+    monkeypatch.setattr(decoding, "LARGE", 10)
     found = reading.read(tmp_path / "a.tif")
     assert isinstance(found, np.memmap) and np.array_equal(found, expected)
 
@@ -123,36 +124,74 @@ def test_masks_of_few_bits_are_class_numbers(tmp_path, bits):
     assert reading.read(tmp_path / "mask.png", 1).max() == 255
 
 
-@pytest.mark.parametrize(
-    ("dtype", "said"),
-    [("uint16", "16-bit grey"), ("int32", "integers of more"), ("float32", "floating point")],
-)
-@pytest.mark.parametrize("ending", [".tif", ".png"])
-def test_other_depths_are_refused(tmp_path, dtype, said, ending):
-    if ending == ".png" and dtype != "uint16":
-        return
-    path = tmp_path / f"a{ending}"
-    Image.fromarray(np.full((4, 4), 200, dtype)).save(path)
-    with pytest.raises(ValueError, match=rf"a\{ending} holds {said}.*: convert it to 8 bits"):
+DEEP = [("uint16", ".png"), ("uint16", ".tif"), ("int32", ".tif"), ("float32", ".tif")]
+
+
+@pytest.mark.parametrize(("dtype", "ending"), DEEP)
+def test_other_depths_need_to_be_told_what_is_white(tmp_path, dtype, ending):
+    path, values = tmp_path / f"a{ending}", np.arange(16).reshape(4, 4).astype(dtype) * 100
+    Image.fromarray(values).save(path)
+    with pytest.raises(ValueError, match=rf"a\{ending} holds .*: convert it to 8 bits.*white="):
         reading.read(path)
-    with pytest.raises(ValueError, match=said):
-        reading.read_pair(path, path)
+    assert np.array_equal(reading.values(path)[..., 0], values)
+    expected = np.round((values.astype("float64") - 100) * 255 / 900).clip(0, 255)
+    for channels in (1, 3):
+        found = reading.read(path, channels, pixels=(100, 1000))
+        assert found.shape == (4, 4, channels) and (found == expected[..., None]).all()
+    if dtype == "float32":
+        values[0, 0] = np.nan
+        Image.fromarray(values).save(path)
+        assert reading.read(path, 1, pixels=(-100, 1000))[0, 0] == 0
+        with pytest.raises(ValueError, match="32-bit floating point"):
+            reading.read_pair(path, path, pixels=(0, 1))
+    else:
+        assert np.array_equal(reading.read_mask(path), values)
 
 
-def test_more_bands_are_refused(tmp_path):
-    import tifffile
+@pytest.mark.parametrize("ending", [".png", ".tif"])
+def test_16_bit_colour_keeps_its_low_byte(tmp_path, ending):
+    """Pillow writes none: made here, and by tifffile."""
+    path, values = tmp_path / f"a{ending}", np.arange(60).reshape(4, 5, 3).astype("uint16") * 50
+    if ending == ".tif":
+        tifffile.imwrite(path, values, photometric="rgb")
+    else:
+        head = b"".join(n.to_bytes(4, "big") for n in (5, 4)) + bytes((16, 2, 0, 0, 0))
+        rows = zlib.compress(b"".join(b"\0" + row.astype(">u2").tobytes() for row in values))
+        parts = chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+        path.write_bytes(b"\x89PNG\r\n\x1a\n" + parts)
+    assert np.array_equal(reading.values(path), values)
+    assert np.array_equal(reading.read(path), values // 256)  # as told nothing: the type's range
+    expected = np.round(values * (255 / 4095)).clip(0, 255)
+    assert np.array_equal(reading.read(path, pixels=(0, 4095)), expected)
 
-    for bands in (4, 5):
-        pixels = np.zeros((9, 9, bands), "uint8")
+
+@pytest.mark.parametrize("how", ["contiguous", "planes", "pages", "as it comes"])
+@pytest.mark.parametrize(
+    ("bands", "dtype"), [(2, "uint8"), (4, "uint8"), (5, "uint16"), (13, "float32")]
+)
+def test_many_bands(tmp_path, bands, dtype, how):
+    rng = np.random.default_rng(0)
+    values, path = rng.integers(0, 256, (20, 30, bands)).astype(dtype), tmp_path / "a.tif"
+    if how == "contiguous":
+        extra = {"planarconfig": "contig", "photometric": "minisblack"}
+        tifffile.imwrite(path, values, **extra)
+    elif how == "planes":
         tifffile.imwrite(
-            tmp_path / "a.tif",
-            pixels,
-            photometric="rgb",
-            planarconfig="contig",
-            extrasamples=[0] * (bands - 3),
+            path, np.moveaxis(values, 2, 0), planarconfig="separate", photometric="minisblack"
         )
-        with pytest.raises(ValueError, match=f"a.tif holds {bands} bands"):
-            reading.read(tmp_path / "a.tif")
+    elif how == "pages":
+        tifffile.imwrite(path, np.moveaxis(values, 2, 0), photometric="minisblack")
+    else:
+        tifffile.imwrite(path, values)
+    facts = reading.described(path)
+    assert (facts.height, facts.width, facts.bands, facts.dtype) == (20, 30, bands, dtype)
+    assert np.array_equal(reading.values(path), values)
+    assert np.array_equal(reading.read(path, bands, pixels=(0, 255)), values)
+    if (bands, how) == (4, "as it comes"):  # tifffile says that the fourth is transparency
+        assert reading.read(path).shape == (20, 30, 3)
+        return
+    with pytest.raises(ValueError, match=rf"a.tif has {bands} bands; 3 are read here"):
+        reading.read(path, pixels=(0, 255))
 
 
 def test_transparency_is_laid_on_white(tmp_path):

@@ -19,7 +19,7 @@ from dnzoo.__main__ import main as command_line
 from dnzoo.analysis import receptive_field
 from dnzoo.analysis.graph import trace
 from dnzoo.analysis.memory import prediction_memory
-from dnzoo.imaging import reading
+from dnzoo.imaging import decoding, reading
 from dnzoo.inference import files, tiling
 from tests.conftest import child
 
@@ -145,7 +145,7 @@ def test_files_larger_than_memory(model, saved, tmp_path, monkeypatch):
     """A tiled, compressed TIFF is read from disk, and the result written there."""
     import tifffile
 
-    monkeypatch.setattr(reading, "LARGE", 1000)
+    monkeypatch.setattr(decoding, "LARGE", 1000)
     image, source = photograph(100, 90), tmp_path / "large.tif"
     tifffile.imwrite(source, image, tile=(32, 32), compression="deflate")
     monkeypatch.setattr(tiling, "MEMORY", 2**18)
@@ -172,7 +172,7 @@ def test_too_large_to_decode(tmp_path, monkeypatch):
 
 def test_a_missing_extra_is_named(tmp_path, monkeypatch, capsys):
     Image.fromarray(photograph(40, 40)).save(tmp_path / "a.tif")
-    monkeypatch.setattr(reading, "LARGE", 1000)
+    monkeypatch.setattr(decoding, "LARGE", 1000)
     monkeypatch.setitem(sys.modules, "tifffile", None)
     arguments = ["dnzoo", "predict", "unet_fashion_scenes", str(tmp_path / "a.tif")]
     monkeypatch.setattr(sys, "argv", [*arguments, "--out", str(tmp_path / "out")])

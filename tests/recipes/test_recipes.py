@@ -224,7 +224,7 @@ def test_an_option_that_a_recipe_ignores_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("message", "said"),
     [
-        ("class_weights=(1.0,): 1 number", "--class-weights (1.0,): 1 number"),
+        ("class_weights=(1.0,): 1 number", "--class-weights 1.0: 1 number"),
         ("use another `out`.", "use another --out."),
         ("pass data=<folder> of them", "pass --data <folder> of them"),
         ("say size=<pixels>.", "say --image-size <pixels>."),

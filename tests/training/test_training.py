@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import re
+import shutil
 import signal
 
 import keras
@@ -142,6 +143,51 @@ def test_a_finished_run_goes_on_with_more_epochs(small_scenes, tmp_path, capsys)
     (longer / "checkpoints/last.npz").unlink()
     with pytest.raises(ValueError, match=r"holds results of this run, but there is no .*last.npz"):
         run(small_scenes, longer, epochs=4, **settings)
+
+
+def with_more(data, rows):
+    """The data with so many training images more."""
+    train = tuple(np.concatenate([part, part[:rows]]) for part in data.splits["train"])
+    return dataclasses.replace(data, detail="more", splits={**data.splits, "train": train})
+
+
+@pytest.mark.parametrize("rows", [pytest.param(8, marks=slow), 5])
+def test_images_that_were_added_on_the_way(small_scenes, tmp_path, capsys, rows):
+    out, more = tmp_path / "out", with_more(small_scenes, rows)
+    with pytest.raises(KeyboardInterrupt):
+        run(small_scenes, out, stop_at=4)
+    kept = weights(out)
+    told = r"the data has changed since .*resume=new-data to go on from the last checkpoint"
+    with pytest.raises(ValueError, match=told) as refused:
+        run(more, out)
+    assert "remove it" not in str(refused.value)
+    found = weights(out)
+    assert all(np.array_equal(found[key], kept[key]) for key in kept)
+    assert run(more, out, resume="new-data") is not None
+    meta = json.loads((out / "saved_model/assets.extra/dnzoo.json").read_text())
+    assert "data_identity" in meta["provenance"]["changed on the way"]
+    assert state.read_notes(out / "checkpoints/last.npz")["since"] == 1  # an epoch was of the old
+    assert run(more, out) is None and "finished" in capsys.readouterr().out
+    with pytest.raises(ValueError, match=told):
+        run(small_scenes, out)
+
+
+def test_a_run_of_a_version_that_did_not_look_at_the_data_goes_on(finished, small_scenes, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(finished[0], out)
+    stored = json.loads((out / "config.json").read_text())
+    assert stored.pop("data_identity") == small_scenes.identity
+    with storage.owned(out) as folder:
+        folder.write_json("config.json", stored)
+    assert run(with_more(small_scenes, 8), out) is None
+
+
+def test_a_checkpoint_of_another_model_is_not_called_damaged(finished):
+    other = unet((None, None, 3), classes=7, filters=(4, 8), include_preprocessing=True)
+    with pytest.raises(
+        ValueError, match=r"last.npz can't be used: its model is another one.*whole"
+    ):
+        state.restore(finished[0] / "checkpoints/last.npz", other)
 
 
 def test_another_learning_rate_counts_from_the_next_step(small_scenes, tmp_path):

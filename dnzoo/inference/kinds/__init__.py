@@ -5,7 +5,7 @@ import warnings
 
 import keras
 
-from dnzoo.inference.kinds.base import Kind, Target, said
+from dnzoo.inference.kinds.base import Kind, Target, said, say
 from dnzoo.inference.kinds.classes import Classes
 from dnzoo.inference.kinds.guess import guess
 from dnzoo.inference.kinds.image import Image
@@ -24,6 +24,7 @@ __all__ = [
     "of",
     "register",
     "said",
+    "say",
 ]
 
 _KINDS: dict[str, type[Kind]] = {

@@ -22,14 +22,31 @@ def said(model: keras.Model) -> tuple[str, dict[str, Any]] | None:
     """
     if hasattr(model, "output_kind"):
         return model.output_kind, {}
-    found = [layer for layer in getattr(model, "layers", ()) if isinstance(layer, Output)]
+    found = _output(model)
+    if found is None:
+        return None
+    facts = found.facts
+    if facts.get("logits") and activated(model, [found]):  # by layers behind it
+        facts = {**facts, "logits": False}
+    return found.kind, facts
+
+
+def say(model: keras.Model, **facts: Any) -> None:
+    """Add facts to those of a model's `Output`, if it has one; None takes a fact away."""
+    found = _output(model)
+    if found is not None:
+        known = {**found.facts, **facts}
+        found.facts = {name: value for name, value in known.items() if value is not None}
+
+
+def _output(model: keras.Model) -> Output | None:
+    """The layer by which a model, or the one that it ends with, says what comes out."""
+    layers = getattr(model, "layers", ())
+    found = [layer for layer in layers if isinstance(layer, Output)]
     if found:
-        facts = found[-1].facts
-        if facts.get("logits") and activated(model, found[-1:]):  # by layers behind it
-            facts = {**facts, "logits": False}
-        return found[-1].kind, facts
-    inside = [layer for layer in getattr(model, "layers", ()) if isinstance(layer, keras.Model)]
-    return said(inside[-1]) if inside and inside[-1] is model.layers[-1] else None
+        return found[-1]
+    inside = [layer for layer in layers if isinstance(layer, keras.Model)]
+    return _output(inside[-1]) if inside and inside[-1] is layers[-1] else None
 
 
 class Kind:
@@ -63,6 +80,12 @@ class Kind:
     def channels(self) -> int:
         """How many channels an image file is read with."""
         return self.model.inputs[0].shape[-1]
+
+    @property
+    def pixels(self) -> tuple[float, float] | None:
+        """The values that become 0 and 255 where a file is not of 8 bits, as in training; None: unknown."""
+        found = self.facts.get("pixels")
+        return (found[0], found[1]) if found else None
 
     def served(self) -> dict[str, keras.Model]:
         """What a SavedModel serves: {signature: functional model}; "serve" is the default."""
