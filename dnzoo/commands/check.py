@@ -2,13 +2,11 @@
 
 import dataclasses
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
 from dnzoo import startup, terminal
-
-VALUES: Any = tyro.conf.arg(metavar="N N ...")
 
 
 @dataclasses.dataclass
@@ -18,7 +16,7 @@ class Check:
 
     folder: Annotated[tyro.conf.Positional[str], terminal.FOLDER]
     """As `dnzoo train` takes it."""
-    mask_values: Annotated[tuple[int, ...] | None, VALUES] = None
+    mask_values: Annotated[tuple[int, ...] | None, terminal.NUMBERS] = None
     """The value in masks of each class, in order, such as 0 255; none: 0, 1, 2 and so on."""
     white: float | None = None
     """The value that is white in 16-bit and float images; none: taken from the images."""

@@ -41,7 +41,7 @@ def said(name: str) -> dict[str, str]:
     """
     index = pretrained.read_index().get(name, {})
     try:
-        folder = pretrained.find(name)
+        folder = pretrained.find(name, download=False)
     except FileNotFoundError as error:
         if name in builders():
             raise ValueError(

@@ -52,7 +52,7 @@ def row(name: str) -> tuple[str, ...]:
     """What the table says of a pretrained model: task, parameters, score, MB, licence, whether it is here."""
     known = pretrained.read_index().get(name, {})
     try:
-        folder, here = pretrained.find(name), "yes"
+        folder, here = pretrained.find(name, download=False), "yes"
     except FileNotFoundError:
         folder, here = None, "no"
     except ValueError:

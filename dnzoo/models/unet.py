@@ -69,7 +69,7 @@ def unet(
             with features at powers of two; strides it lacks are upsampled without a skip. For
             images alone.
         encoder_weights: None, "imagenet" or a weights file, for a named encoder. Those of
-            "efficientnet_lite0" come with dnzoo; Keras fetches the others.
+            "efficientnet_lite0" come from dnzoo; Keras fetches the others.
         include_preprocessing: True: raw images (0 to 255) in, and the normalisation is in the
             graph (a named encoder's own, else to [-1, 1]). None: with a named encoder only.
         activation: of the output; None puts out logits.

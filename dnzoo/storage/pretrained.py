@@ -39,10 +39,11 @@ def list_pretrained(pattern: str = "*") -> list[str]:
     return sorted(fnmatch.filter(here | set(read_index()), pattern))
 
 
-def find(name_or_path: str | os.PathLike[str]) -> Path:
+def find(name_or_path: str | os.PathLike[str], download: bool = True) -> Path:
     """The folder of a pretrained model or of a path, which may be a run's; see `load`.
 
-    A published model that is not on this machine is downloaded into `home()`, which stderr says.
+    A published model that is not on this machine is downloaded into `home()`, which stderr says; with
+    `download=False` that is a FileNotFoundError.
     """
     for folder in (Path(name_or_path), Path(name_or_path) / "saved_model"):
         if (folder / EXTRA).is_file():
@@ -56,6 +57,10 @@ def find(name_or_path: str | os.PathLike[str]) -> Path:
     folder, entry = locate(name), read_index().get(name)
     if folder:
         return folder
+    if entry and not download:
+        raise FileNotFoundError(
+            f"not on this machine: downloaded into {home()} when it is used (DNZOO_HOME names another)"
+        )
     if entry:
         from dnzoo.storage import remote
 

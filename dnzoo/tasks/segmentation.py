@@ -16,7 +16,7 @@ from dnzoo.inference import kinds
 from dnzoo.metrics.labels import IGNORE
 from dnzoo.tasks.base import Task
 from dnzoo.tasks.sources import Depths, Scenes
-from dnzoo.terminal import NAME, NAMES
+from dnzoo.terminal import NAME, NAMES, NUMBERS
 
 
 class Segmentation(Task):
@@ -43,7 +43,7 @@ class Segmentation(Task):
     class Config(Scenes, Depths):
         """Flags of segmentation and its data."""
 
-        mask_values: tuple[int, ...] | None = None
+        mask_values: Annotated[tuple[int, ...] | None, NUMBERS] = None
         """The value in masks of each class, in order, such as 0 255; none: 0, 1, 2 and so on."""
         channels: int | None = None
         """Of the images; none: 3, or as many as they have bands, up to 13."""

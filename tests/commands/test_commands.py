@@ -64,7 +64,7 @@ def test_list_is_the_index_and_the_registry(capsys):
 
 def test_list_without_the_weights(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(pretrained, "CHECKOUT", tmp_path)
-    monkeypatch.delenv("DNZOO_HOME", raising=False)
+    monkeypatch.setenv("DNZOO_HOME", str(tmp_path))
     out = said(capsys, "list", "unet*").out
     assert re.search(r"unet_cutouts .* 5,805,865 .* no$", out, re.MULTILINE)
     out = said(capsys, "info", "unet_cutouts").out
