@@ -18,7 +18,9 @@ def write(root, bands):
     rng, labels = np.random.default_rng(0), np.zeros((32, 40), "uint8")
     labels[8:20, 8:20] = 1
     for i in range(6):
-        values = rng.integers(100, 1500, (*labels.shape, bands)) + 2000 * labels[..., None]
+        values = rng.integers(100, 1500, (*labels.shape, bands)) + 2000 * labels[..., None].astype(
+            int
+        )
         values = values.astype("uint16")
         if bands == 1:
             Image.fromarray(values[..., 0]).save(root / f"images/{i}.png")
