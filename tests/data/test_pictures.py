@@ -66,6 +66,32 @@ def test_folder_of_pictures(tmp_path):
         pictures.load(str(tmp_path / "pictures"), tmp_path / "data")
 
 
+def test_grey_folders_have_one_channel(tmp_path):
+    for i in range(12):
+        noise = RNG.integers(0, 256, (9, 9)).astype("uint8")
+        (tmp_path / "mine").mkdir(exist_ok=True)
+        Image.fromarray(noise).save(tmp_path / f"mine/{i}.png")
+    data = pictures.load(str(tmp_path / "mine"), tmp_path / "data", size=9)
+    assert data.shape == (9, 9, 1) and data.look.rows[0][0] == "images"
+    assert pictures.load(str(tmp_path / "mine"), tmp_path / "data", 9, channels=3).shape[2] == 3
+    Image.fromarray(RNG.integers(0, 256, (9, 9, 3)).astype("uint8")).save(tmp_path / "mine/5.png")
+    assert pictures.load(str(tmp_path / "mine"), tmp_path / "data", size=9).shape[2] == 3
+    assert pictures.load(str(tmp_path / "mine"), tmp_path / "data", 9, channels=1).shape[2] == 1
+
+
+def test_raw_files_that_were_made_again(tmp_path):
+    (tmp_path / "raw").mkdir()
+    for value in (10, 200):
+        for part, count in (("train", 40), ("t10k", 10)):
+            images = np.full((count, 8, 8), value)
+            write_idx(tmp_path / f"raw/{part}-images-idx3-ubyte", images, False)
+            write_idx(tmp_path / f"raw/{part}-labels-idx1-ubyte", np.ones(count), False)
+        data = pictures.load(str(tmp_path / "raw"), tmp_path / "data")
+        assert data.splits["train"][0].mean() == value
+    with pytest.raises(ValueError, match="channels=3, but images of raw have 1"):
+        pictures.load(str(tmp_path / "raw"), tmp_path / "data", channels=3)
+
+
 def test_pictures_bad_input(tmp_path):
     with pytest.raises(FileNotFoundError, match="neither a folder nor one of mnist"):
         pictures.load("nowhere")
@@ -105,6 +131,30 @@ def test_tiles_are_aligned(photos, tmp_path, scale):
     assert all(size % scale == 0 for size in image.shape[:2]) and name.endswith(".png")
     again = photographs.load(str(photos), tmp_path, scale)
     assert np.array_equal(again.splits["train"][0], data.splits["train"][0])
+
+
+def test_small_photographs_are_named(tmp_path):
+    """Left out where there are others; refused before training where there are none."""
+    root = tmp_path / "mine"
+    root.mkdir()
+    for i in range(20):
+        noise = RNG.integers(0, 256, (200, 200, 3)).astype("uint8")
+        Image.fromarray(noise).save(root / f"{i:02d}.png")
+    parts = photographs._split(photographs.find(root), 0, ("test", "validation", "train"))
+    for split in ("test", "train"):
+        Image.new("RGB", (100, 60)).save(parts[split][0])
+    data = photographs.load(str(root), tmp_path / "data", 2)
+    assert list(data.test) == [parts["test"][1].name]
+    notes = " ".join(data.look.notes)
+    assert all(f"not used: {parts[split][0].name}" in notes for split in ("test", "train"))
+    for path in parts["test"]:
+        Image.new("RGB", (100, 60)).save(path)
+    with pytest.raises(ValueError, match=r"of the test split are below 144 x 144 pixels: \d\d.png"):
+        photographs.load(str(root), tmp_path / "data", 2)
+    for path in parts["train"]:
+        Image.new("RGB", (150, 150)).save(path)
+    with pytest.raises(ValueError, match=r"of the train split are below 192 x 192 pixels"):
+        photographs.load(str(root), tmp_path / "data", 2)
 
 
 def test_flat_tiles_are_left_out():
