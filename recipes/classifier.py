@@ -4,6 +4,7 @@ dnzoo train classifier --data fashion_mnist --image-size 32 --out runs/classifie
 """
 
 import dataclasses
+import functools
 from typing import Annotated
 
 import keras
@@ -40,6 +41,8 @@ def search_space(hp):
         "weight_decay": hp.Float("weight_decay", 1e-5, 1e-2, sampling="log"),
     }
 
+
+setup = functools.partial(training.setup, build=build)
 
 if __name__ == "__main__":
     training.command(build, Config, __doc__, search_space)

@@ -4,6 +4,7 @@ dnzoo train dcgan --data fashion_mnist --epochs 20
 """
 
 import dataclasses
+import functools
 from typing import Annotated, Literal
 
 from dnzoo import training
@@ -69,6 +70,8 @@ def search_space(hp):
         "label_smoothing": hp.Float("label_smoothing", 0.0, 0.2, step=0.05),
     }
 
+
+setup = functools.partial(training.setup, build=build)
 
 if __name__ == "__main__":
     training.command(build, Config, __doc__, search_space)

@@ -9,6 +9,7 @@ As the paper trains, each net from the one before:
 """
 
 import dataclasses
+import functools
 from typing import Annotated, Literal
 
 import dnzoo
@@ -64,6 +65,8 @@ def search_space(hp):
         "loss": hp.Choice("loss", ["cross_entropy", "cross_entropy+dice", "lovasz"]),
     }
 
+
+setup = functools.partial(training.setup, build=build)
 
 if __name__ == "__main__":
     training.command(build, Config, __doc__, search_space)

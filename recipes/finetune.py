@@ -13,6 +13,7 @@ Other models go on learning, from a folder of photographs or small images:
 """
 
 import dataclasses
+import functools
 from typing import Annotated
 
 import keras
@@ -87,6 +88,11 @@ def config_of(model=None):
     return task.config_of(loaded, NewHead if task.new_head else FineTuning)
 
 
+def Config(model=START, **settings):
+    """The config of a model's task, with these settings."""
+    return config_of(model)(model=model, **settings)
+
+
 def build(config, data):
     model = dnzoo.load(config.model, keras.config.dtype_policy().name)
     if not config.task.new_head:
@@ -95,6 +101,8 @@ def build(config, data):
     keep = [known.index(name) if name in known else None for name in data.class_names]
     return new_head(model, len(keep), keep, config.normalization_momentum)
 
+
+setup = functools.partial(training.setup, build=build)
 
 if __name__ == "__main__":
     training.command(build, config_of, __doc__)

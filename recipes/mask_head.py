@@ -4,6 +4,7 @@ dnzoo train mask_head --data cutout_scenes --encoder-weights imagenet
 """
 
 import dataclasses
+import functools
 from typing import Annotated
 
 from dnzoo import training
@@ -44,6 +45,8 @@ def search_space(hp):
         "stride": hp.Choice("stride", [4, 8]),
     }
 
+
+setup = functools.partial(training.setup, build=build)
 
 if __name__ == "__main__":
     training.command(build, Config, __doc__, search_space)

@@ -8,6 +8,7 @@ On your own photographs:
 """
 
 import dataclasses
+import functools
 from typing import Annotated, Literal
 
 import dnzoo
@@ -55,6 +56,8 @@ def search_space(hp):
         "loss": hp.Choice("loss", ["l1", "mse", "charbonnier", "l1+ssim"]),
     }
 
+
+setup = functools.partial(training.setup, build=build)
 
 if __name__ == "__main__":
     training.command(build, Config, __doc__, search_space)

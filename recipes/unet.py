@@ -12,6 +12,7 @@ On your own images:
 """
 
 import dataclasses
+import functools
 from typing import Annotated
 
 from dnzoo import training, unet
@@ -64,6 +65,8 @@ def search_space(hp):
         "loss": hp.Choice("loss", ["cross_entropy", "cross_entropy+dice", "lovasz"]),
     }
 
+
+setup = functools.partial(training.setup, build=build)
 
 if __name__ == "__main__":
     training.command(build, Config, __doc__, search_space)

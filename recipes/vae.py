@@ -7,6 +7,7 @@ On your own images:
 """
 
 import dataclasses
+import functools
 from typing import Annotated
 
 from dnzoo import training
@@ -52,6 +53,8 @@ def search_space(hp):
         "upsampling": hp.Choice("upsampling", ["transposed", "subpixel", "nearest", "bilinear"]),
     }
 
+
+setup = functools.partial(training.setup, build=build)
 
 if __name__ == "__main__":
     training.command(build, Config, __doc__, search_space)

@@ -99,6 +99,13 @@ class Focal(SegmentationLoss):
         self.class_weights: list[float] | None = (
             None if class_weights is None else [float(w) for w in class_weights]
         )
+        if self.class_weights and not (
+            all(0 <= w < float("inf") for w in self.class_weights) and any(self.class_weights)
+        ):
+            raise ValueError(
+                f"{type(self).__name__}: class_weights must be at least 0 and finite, one of them above 0; "
+                f"got class_weights={tuple(self.class_weights)}."
+            )
 
     def image_loss(self, labels: Any, logits: Any, valid: Any) -> Any:
         loss = _cross_entropy(labels, logits)

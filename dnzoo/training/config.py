@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -61,6 +62,22 @@ class Config:
         "batch_size",
     )  # what may differ where a run is gone on with: docs/training.md says what becomes of each
 
+    bounds: ClassVar[Mapping[str, tuple[float, float]]] = {
+        "epochs": (1, math.inf),
+        "batch_size": (1, math.inf),
+        "learning_rate": (0, 100),
+        "fine_learning_rate": (0, 100),
+        "head_epochs": (0, math.inf),
+        "warmup": (0, math.inf),
+        "beta_1": (0, 0.999999),
+        "weight_decay": (0, math.inf),
+        "patience": (0, math.inf),
+        "seed": (0, 2**32 - 1),
+        "tune": (0, math.inf),
+        "scenes": (1, math.inf),
+        "normalization_momentum": (0, 0.999999),
+    }  # of numbers, by field, both ends included
+
     data_identity = None  # no field, so no flag: the task sets it
 
     data: Annotated[str, DATA]
@@ -105,6 +122,14 @@ class Config:
     """Only evaluate this saved model, a name or a folder, on the test split of --data."""
     config: Annotated[str | None, FILE] = None
     """A run's config.json: its values take the place of the defaults, to repeat that run."""
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in self.bounds.items():
+            value = getattr(self, name, low)
+            if value is None or low <= value <= high:  # NaN is not
+                continue
+            span = f"at least {low:g}" if math.isinf(high) else f"from {low:g} to {high:g}"
+            raise ValueError(f"{name} must be {span}; got {name}={value}.")
 
     def stages(self) -> list[Stage]:
         """The parts of the training, in order: one."""

@@ -313,3 +313,9 @@ def test_weights_are_of_images(loss):
         assert np.isclose(float(loss(truth, guess, given)), np.mean(each * weights), rtol=1e-5)
     with pytest.raises(ValueError, match=r"one number an image, \(N,\); got the shape \(4, 4, 4\)"):
         loss(truth, guess, np.ones((4, 4, 4)))
+
+
+@pytest.mark.parametrize("weights", [(-1, 1), (float("nan"), 1), (0, 0), (float("inf"), 1)])
+def test_class_weights_have_bounds(weights):
+    with pytest.raises(ValueError, match="class_weights must be at least 0 and finite"):
+        losses.get("cross_entropy+dice", class_weights=weights)

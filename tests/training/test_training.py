@@ -383,3 +383,19 @@ def test_import_is_cheap():
     assert {"unet", "load", "save", "predict", "create_model", "list_models", "layers"} <= set(
         names.split()
     )
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "span"),
+    [
+        ("epochs", 0, "at least 1"),
+        ("batch_size", 0, "at least 1"),
+        ("learning_rate", float("nan"), "from 0 to 100"),
+        ("beta_1", 1.0, "from 0 to 0.999999"),
+        ("patience", -1, "at least 0"),
+        ("seed", -1, "from 0 to"),
+    ],
+)
+def test_numbers_have_bounds(field, value, span):
+    with pytest.raises(ValueError, match=rf"^{field} must be {span}.*; got {field}={value}\.$"):
+        Config(**{field: value})
