@@ -70,8 +70,11 @@ def restore_trainable(model: keras.Model, architecture: Mapping[str, Any]) -> No
     Keras sets that of the outer model last, for all that is in it: a frozen encoder would say that
     it is frozen, and learn.
     """
+    layers = {layer.name: layer for layer in getattr(model, "layers", ())}
     for node in architecture["config"].get("layers", ()):
-        layer = model.get_layer(node["config"]["name"])
+        layer = layers.get(node["config"]["name"])
+        if layer is None:  # an operation, such as a sum, which Keras numbers anew
+            continue
         layer.trainable = True  # a layer hands on to those inside it only what changes
         layer.trainable = node["config"].get("trainable", True)
         if isinstance(layer, keras.Model):

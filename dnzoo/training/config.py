@@ -169,10 +169,9 @@ class Config:
 def difference(stored: Mapping[str, Any], config: Config) -> dict[str, str]:
     """What differs between a config.json and a config: {"epochs": "epochs: 3 there, 5 now", ...}."""
     now = json.loads(json.dumps(config.stored()))
-    if IDENTITY not in stored:  # by a version that did not look
-        now.pop(IDENTITY)
+    unknown = {IDENTITY} if None in (stored.get(IDENTITY), now[IDENTITY]) else set()
     gone = config.former_defaults.keys() - now.keys()  # they did nothing for such a run
-    keys = [key for key in {**stored, **now} if key not in {*NOT_COMPARED, *gone}]
+    keys = [key for key in {**stored, **now} if key not in {*NOT_COMPARED, *gone, *unknown}]
     return {
         key: f"{key}: {stored.get(key)!r} there, {now.get(key)!r} now"
         for key in keys

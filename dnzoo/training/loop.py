@@ -13,7 +13,7 @@ import numpy as np
 from dnzoo import storage
 from dnzoo.metrics import higher_is_better
 from dnzoo.training import devices, state
-from dnzoo.training.config import DATA, Config, Stage, difference
+from dnzoo.training.config import IDENTITY, Config, Stage, difference
 from dnzoo.training.progress import Steps, Stop
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Notes:
         """
         changes = difference(self.config, config) if self.config else {}
         self.changes += [f"{text}, from step {self.step}" for text in changes.values()]
-        if DATA in changes:
+        if IDENTITY in changes:
             self.best, self.since = None, len(self.history)
         if self.per_epoch and (self.batch_size, self.per_epoch) != (batch_size, per_epoch):
             epochs, steps = divmod(self.step, self.per_epoch)

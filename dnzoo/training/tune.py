@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from dnzoo import storage
-from dnzoo.training.config import Config, difference
+from dnzoo.training.config import IDENTITY, Config, difference
 from dnzoo.training.run import train
 from dnzoo.training.tune_report import Row, picture, print_table
 
@@ -53,9 +53,10 @@ def tune(config: Config, setup: Setup, search_space: SearchSpace | None) -> list
     keras_tuner = _keras_tuner()
     if search_space is None:
         raise ValueError("`tune`: this recipe declares no search space.")
-    setup(config)  # says in the config what the data is
     with storage.owned(config.out, alone=True) as out, tempfile.TemporaryDirectory() as scratch:
         _claim(out, config)
+        setup(config)  # says in the config what the data is
+        _claim_data(out, config)
         rows, errors = [], []
 
         class Tuner(keras_tuner.Tuner):
@@ -126,6 +127,20 @@ def _claim(out: storage.Owned, config: Config) -> None:
         raise ValueError(f"{out} holds another search ({'; '.join(different)}); use another `out`.")
 
 
+def _claim_data(out: storage.Owned, config: Config) -> None:
+    """Note what names the data, as soon as it is known, or refuse a search on other data."""
+    stored = json.loads((out / "tune.json").read_text("utf-8"))
+    there = stored["config"].get(IDENTITY)
+    if there not in (None, config.data_identity):
+        raise ValueError(
+            f"{out} holds a search on other data ({there} there, {config.data_identity} now): put the "
+            "images back, or use another `out`."
+        )
+    if there != config.data_identity:
+        stored["config"][IDENTITY] = config.data_identity
+        out.write_json("tune.json", stored)
+
+
 def _trial(
     config: Config,
     setup: Setup,
@@ -189,10 +204,11 @@ def _finish(config: Config, out: storage.Owned, rows: list[Row]) -> list[Row]:
     if not scored:
         raise ValueError(f"no trial ended with a number; see {out / 'trials'}.")
     best = max(scored, key=lambda row: row["score"])
-    values = {**best["values"]}
+    values = {**config.stored(), **best["values"]}
+    del values[IDENTITY]  # found anew
     if config.tuner == "hyperband":
         values["epochs"] = config.tune
-    out.write_json(BEST, {**config.stored(), **values})
+    out.write_json(BEST, values)
     with out.new_file("trials.png") as partial:
         picture(rows, f"{config.data}, {len(rows)} trials, {config.tuner}").savefig(
             partial, dpi=110

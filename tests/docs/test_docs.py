@@ -57,8 +57,11 @@ def test_the_wheel_names_every_package():
     found = {
         ".".join(path.parent.relative_to(ROOT).parts) for path in ROOT.glob("dnzoo/**/__init__.py")
     }
-    assert set(settings["packages"]) == found | {"dnzoo.recipes"}
-    assert (ROOT / settings["package-dir"]["dnzoo.recipes"] / "unet.py").is_file()
+    shipped = {f"dnzoo.pretrained.{name}" for name in ("classifier_fashion_mnist", "espcn_x3")}
+    assert set(settings["packages"]) == found | shipped | {"dnzoo.recipes"}
+    folders = settings["package-dir"]
+    assert (ROOT / folders["dnzoo.recipes"] / "unet.py").is_file()
+    assert all((ROOT / folders[name] / "saved_model.pb").is_file() for name in shipped)
 
 
 def test_what_moved_is_still_found_where_it_was():

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from dnzoo import dcgan, vae
 
@@ -45,6 +44,8 @@ def test_labels_are_no_y():
 @pytest.mark.parametrize("kind", ["vae", "gan"])
 def test_data_sets_are_looked_at_as_they_come(kind):
     """Of a `tf.data.Dataset` shape and type are known."""
+    import tensorflow as tf
+
     with pytest.raises(ValueError, match="got uint8"):
         build(kind).fit(tf.data.Dataset.from_tensor_slices(DIGITS).batch(4), verbose=0)
 

@@ -46,7 +46,9 @@ class Noise(Task):
     def __init__(self, config):
         images = np.random.default_rng(0).uniform(-1, 1, (40, 16, 16, 1)).astype("float32")
         splits = {"train": (images,), "validation": (images[:8],), "test": (images[:8],)}
-        data = types.SimpleNamespace(name="noise", detail="40", splits=splits)
+        data = types.SimpleNamespace(
+            name="noise", detail="40", splits=splits, identity="noise-40", pixels=None, look=None
+        )
         super().__init__(data, config, lambda images, rng: (images,), lambda images, rng: (images,))
 
     def validate(self, model, devices=1, callbacks=()):
