@@ -1,5 +1,6 @@
 """What a new user does with the installed wheel; run by package.sh, far from the checkout."""
 
+import importlib.util
 import subprocess
 import sys
 import tempfile
@@ -17,12 +18,17 @@ def from_the_shell(folder, image):
         "list unet*": "unet_cutouts",
         f"train unet {small} --data-dir {folder}/data --out {folder}/out": "SavedModel:",
         f"predict {folder}/out {folder}/a.png --out {folder}/predicted": "a_mask.png",
+        f"predict espcn_x3 {folder}/a.png --out {folder}/predicted": "a_x3.png",  # of the wheel's own
         f"compare {folder}/out": "finished",
         f"info {folder}/out": f"dnzoo train unet {small}",
     }.items():
         done = subprocess.run([dnzoo, *command.split()], capture_output=True, text=True)
         assert done.returncode == 0 and expected in done.stdout, done.stdout + done.stderr
     assert (folder / "predicted/a_mask.png").is_file()
+    export = [dnzoo, "export", folder / "out", folder / "a.onnx"]
+    done = subprocess.run(export, capture_output=True, text=True)
+    extra = importlib.util.find_spec("onnxruntime")
+    assert (folder / "a.onnx").is_file() if extra else 'pip install "dnzoo[export]"' in done.stderr
 
 
 def main(expected):
