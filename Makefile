@@ -30,7 +30,7 @@ demo: $(INSTALLED)
 	@echo "    $(PYTHON) -m dnzoo predict runs/demo/saved_model PICTURE --out runs/demo/yours"
 
 test: $(INSTALLED)
-	@echo "Testing: 10 to 20 minutes on 2 cores."
+	@echo "Testing: 8 to 18 minutes on 2 cores."
 	@$(PYTEST)
 
 test-all: $(INSTALLED_ALL)

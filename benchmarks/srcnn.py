@@ -1,7 +1,7 @@
 """SRCNN, FSRCNN and others trained here, on Set5: PSNR and SSIM of Y beside what the papers give.
 
     for NAME in srcnn fsrcnn; do
-        python recipes/super_resolution.py --data t91 --model $NAME --scale 3 --epochs 60 \\
+        python recipes/super_resolution.py --data t91 --model $NAME --scale 3 --epochs 12 \\
             --learning-rate 0.001 --loss mse --precision float32 --out runs/${NAME}_x3
     done
     python benchmarks/srcnn.py --models runs/srcnn_x3/saved_model runs/fsrcnn_x3/saved_model \\

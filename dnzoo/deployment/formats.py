@@ -205,7 +205,15 @@ def _litert(path: str, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
     details = [(d["index"], _named(inputs, d["name"])) for d in net.get_input_details()]
     for index, value in details:
         net.resize_tensor_input(index, value.shape)
-    net.allocate_tensors()
+    try:
+        net.allocate_tensors()
+    except RuntimeError as error:
+        if "Flex" not in str(error):
+            raise
+        raise RuntimeError(
+            "LiteRT has no operation of its own for something in this model, such as a resize to a size that "
+            'is known at run time only: fix the sizes with dnzoo.deploy(model, "float32", (H, W, C)) first.'
+        ) from error
     for index, value in details:
         net.set_tensor(index, value)
     net.invoke()

@@ -148,4 +148,6 @@ class FID(FrechetDistance):
     def update_state(self, pictures: Any, real: bool) -> None:
         """Add pictures, (N, H, W, 1 or 3) from 0 to 255."""
         pictures = np.asarray(pictures)
+        if pictures.ndim != 4 or pictures.shape[-1] not in (1, 3):
+            raise ValueError(f"FID: pictures must be (N, H, W, 1 or 3); got {pictures.shape}.")
         super().update_state(np.broadcast_to(pictures, (*pictures.shape[:-1], 3)), real)

@@ -201,3 +201,12 @@ def test_pretrained_are_served_without_keras(tmp_path, name):
             )
             scale = max(float(keras.ops.max(keras.ops.abs(value))), 1e-6)
             assert np.abs(found[key] - np.asarray(value)).max() < 1e-4 * scale
+
+
+def test_what_litert_can_not_resize_says_what_to_do(tmp_path):
+    image = keras.Input((None, None, 3))
+    resized = dnzoo.layers.Resize2D(2, interpolation="bicubic")(keras.layers.Conv2D(1, 1)(image))
+    with pytest.raises(RuntimeError, match=r'fix the sizes with dnzoo.deploy\(model, "float32"'):
+        dnzoo.export(
+            keras.Model(image, dnzoo.layers.Output("image")(resized)), tmp_path / "a.tflite"
+        )

@@ -256,3 +256,10 @@ def test_an_image_of_the_same_size_is_restored(tmp_path):
 def test_a_kind_is_a_name(kind):
     with pytest.raises(ValueError, match="Output: kind must be a name"):
         Output(kind)
+
+
+def test_a_mask_numbers_255_boxes(tmp_path):
+    branch = dnzoo.mask_branch(encoder=small_encoder(), stride=2, classes=2, filters=4)
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    with pytest.raises(ValueError, match="255 boxes at most; got 256"):
+        files.predict_files(branch, tmp_path / "a.png", tmp_path / "out", boxes=[1, 1, 9, 9] * 256)

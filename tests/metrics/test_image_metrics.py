@@ -255,3 +255,9 @@ def test_mask_ap_of_nothing():
         metric.update_state(none, [], np.ones((1, 4, 4)), [], [0.5])
     with pytest.raises(ValueError, match="2 true masks, 1 classes"):
         metric.update_state(np.ones((2, 4, 4)), [0], none, [], [])
+
+
+@pytest.mark.parametrize("shape", [(2, 32, 32, 4), (2, 32, 32)])
+def test_fid_says_which_pictures_it_takes(shape):
+    with pytest.raises(ValueError, match=r"pictures must be \(N, H, W, 1 or 3\)"):
+        metrics.FID(None).update_state(np.zeros(shape), True)

@@ -53,6 +53,10 @@ class Masks(Kind):
             )
         boxes = boxes.reshape(-1, 4)
         masks, classes = self.predict((image, boxes))
+        if len(masks) > 255:
+            raise ValueError(
+                f"a mask numbers 255 boxes at most; got {len(masks)}: take them in several runs."
+            )
         numbered = np.zeros((height, width), "uint8")
         for number, mask in enumerate(masks, start=1):
             numbered[mask] = number
