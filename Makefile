@@ -56,7 +56,7 @@ package: $(INSTALLED)
 	@sh tests/package.sh "$(PYTHON)" $(OLDEST_KERAS)
 
 index: $(INSTALLED)
-	@$(PYTHON) -c "from dnzoo.storage import pretrained; pretrained.write_index()"
+	@$(PYTHON) saved_models/make_index.py
 
 clean:
 	@if [ -e $(VENV) ] && [ ! -e $(VENV)/.made-by-make ]; then \

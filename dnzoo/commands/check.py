@@ -28,7 +28,7 @@ class Check:
     def run(self) -> None:
         """Print the table and what is wrong."""
         startup.start_keras()
-        from dnzoo.data import check
+        from dnzoo.data.looked_at import look_at
 
-        if check.main(self.folder, self.mask_values, self.white, self.black, self.seed):
+        if look_at(self.folder, self.mask_values, self.white, self.black, self.seed):
             sys.exit(1)

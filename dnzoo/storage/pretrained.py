@@ -5,13 +5,12 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnzoo.storage import archive
-from dnzoo.storage.whole import new_folder, refuse_existing, write_json
+from dnzoo.storage.whole import new_folder, refuse_existing
 from dnzoo.terminal import nearest
 from dnzoo.words import label
 
@@ -124,7 +123,7 @@ def read_weights(folder: Path, meta: Mapping[str, Any]) -> "list[np.ndarray]":
 
 
 def read_index() -> dict[str, dict[str, Any]]:
-    """The pretrained models of this version: {name: facts}, as `write_index` has them."""
+    """The pretrained models of this version: {name: facts}, as `make index` writes them."""
     return json.loads(INDEX.read_text("utf-8"))
 
 
@@ -179,34 +178,6 @@ def pack(names: Sequence[str], out: str | os.PathLike[str], overwrite: bool = Fa
                 (made / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, made / name)
     return out
-
-
-def write_index() -> None:
-    """List the checkout's saved_models/ in the index that the wheel ships (`make index`).
-
-    Of each: `sha256` of its dnzoo.json, `size` of its files in bytes, `archive` and `archive_sha256`
-    of the ZIP file that is downloaded, and its `facts`. A folder that was written
-    before cards named the task is loaded, to see which task teaches such models, and its words.
-    """
-    from dnzoo import saving, tasks  # what lies above, and needs Keras
-
-    index = {}
-    for file in sorted(CHECKOUT.glob(f"*/{EXTRA}")):
-        folder = file.parents[1]
-        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-        with tempfile.NamedTemporaryFile() as packed:
-            archive.write(folder, packed.name)
-            size_and_sum = {
-                "archive": os.stat(packed.name).st_size,
-                "archive_sha256": sha256(packed.name),
-            }
-        meta = read_meta(folder)
-        if facts(meta)["task"] is None:
-            task = tasks.of(saving.load(folder))
-            meta["provenance"]["task"], meta["labels"] = task.words(), task.labels
-        said = {**size_and_sum, **facts(meta)}
-        index[folder.name] = {"sha256": sha256(file), "size": size, **said}
-    write_json(INDEX, index, overwrite=True)
 
 
 def home() -> Path:

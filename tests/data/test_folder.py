@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dnzoo.data import check, folder, masks, segmentation
+from dnzoo.data import folder, masks, segmentation
+from dnzoo.data.looked_at import look_at
 from dnzoo.metrics.labels import IGNORE
 from dnzoo.training.command import as_flags
 
@@ -257,19 +258,19 @@ def test_the_table(tmp_path):
 
 def test_check_prints_all_that_is_wrong(tmp_path, capsys):
     root = write(tmp_path / "mine", lambda i: SQUARE * 255)
-    assert len(check.main(root)) == 1
+    assert len(look_at(root)) == 1
     said = capsys.readouterr().out
     assert "24 x 24" in said and "error: the masks hold 0 and 255 alone" in said
-    assert check.main(root, mask_values=(0, 255)) == []
+    assert look_at(root, mask_values=(0, 255)) == []
     for name in ("images/1.png", "images/2.png"):
         (root / name).write_bytes((root / name).read_bytes()[:200])
-    wrong = check.main(root, mask_values=(0, 255))
+    wrong = look_at(root, mask_values=(0, 255))
     assert len(wrong) == 2 and "1.png" in wrong[0] and "2.png" in wrong[1]
     (root / "masks/3.png").unlink()
-    assert "has no mask for 1 of 6 images" in check.main(root)[0]
+    assert "has no mask for 1 of 6 images" in look_at(root)[0]
     with pytest.raises(FileNotFoundError, match="is no folder"):
-        check.main(tmp_path / "nowhere")
-    assert check.main(root / "masks") == [] and "images" in capsys.readouterr().out
+        look_at(tmp_path / "nowhere")
+    assert look_at(root / "masks") == [] and "images" in capsys.readouterr().out
 
 
 def test_contents_name_it(tmp_path):
