@@ -181,8 +181,8 @@ def _check_folder(folder: Path, paths: Sequence[Path], size: int | None) -> None
         raise ValueError(f"{folder} holds {len(paths)} pictures; at least 3 are needed.")
     if size is None:
         raise ValueError(f"{folder} holds images of any size: say size=<pixels>.")
-    if len(_names(paths)) > 256:
-        raise ValueError(f"{folder} has {len(_names(paths))} sub-folders of images; 256 at most.")
+    if len(_names(paths)) > 255:
+        raise ValueError(f"{folder} has {len(_names(paths))} sub-folders of images; 255 at most.")
 
 
 def _names(paths: Sequence[Path]) -> list[Path]:
