@@ -6,6 +6,7 @@ It imports neither Keras nor TensorFlow, so that help appears at once.
 import contextlib
 import difflib
 import functools
+import json
 import os
 import re
 import shlex
@@ -171,6 +172,21 @@ def errors_in_a_line(fields: Collection[str] = ()) -> Iterator[None]:
         said = " ".join(as_flags(str(error), fields).split())
         print(f"error: {said}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UsageError) else 1)
+
+
+def read_config(path: str | Path) -> dict[str, Any]:
+    """The values of a run's config.json.
+
+    Raises:
+        ValueError: when it can't be read, or is no such file.
+    """
+    try:
+        values = json.loads(Path(path).read_text("utf-8"))
+        if not isinstance(values, dict):
+            raise ValueError("it holds no settings")
+    except (OSError, ValueError) as error:
+        raise ValueError(f"config={path} can't be read: {error}") from error
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
 
 
 def typed() -> str:

@@ -14,6 +14,7 @@ Other models go on learning, from a folder of photographs or small images:
 
 import dataclasses
 import functools
+import math
 from typing import Annotated
 
 import keras
@@ -62,6 +63,11 @@ class NewHead(FineTuning):
     normalization_momentum: float = 0.9
     """Of moving statistics; 0.99 would keep 37 % of the old data's after 100 steps."""
 
+    bounds = {
+        "head_epochs": (0, math.inf),
+        "fine_learning_rate": (0, 100),
+        "normalization_momentum": (0, 0.999999),
+    }
     may_change = (*training.Config.may_change, "fine_learning_rate")
 
     def stages(self) -> list[Stage]:

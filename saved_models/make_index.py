@@ -21,14 +21,14 @@ def main() -> None:
             archive.write(folder, packed.name)
             size_and_sum = {
                 "archive": Path(packed.name).stat().st_size,
-                "archive_sha256": pretrained.sha256(packed.name),
+                "archive_sha256": storage.sha256(packed.name),
             }
         meta = pretrained.read_meta(folder)
         if pretrained.facts(meta)["task"] is None:
             task = tasks.of(saving.load(folder))
             meta["provenance"]["task"], meta["labels"] = task.words(), task.labels
         said = {**size_and_sum, **pretrained.facts(meta)}
-        index[folder.name] = {"sha256": pretrained.sha256(file), "size": size, **said}
+        index[folder.name] = {"sha256": storage.sha256(file), "size": size, **said}
     storage.write_json(pretrained.INDEX, index, overwrite=True)
 
 

@@ -1,7 +1,6 @@
 """`dnzoo evaluate`: the metrics of a trained model on the test split of some data."""
 
 import dataclasses
-import json
 import logging
 from pathlib import Path
 from typing import Annotated, Any
@@ -70,11 +69,7 @@ def _settings(folder: Path, file: str | None) -> dict[str, Any]:
     path = folder.with_name("config.json") if file is None else Path(file)
     if file is None and not path.is_file():
         return {}
-    try:
-        values = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} can't be read: {error}") from error
-    return {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+    return terminal.read_config(path)
 
 
 def _task(task: Any, model: Any, values: dict[str, Any], given: list[str]) -> Any:

@@ -39,7 +39,7 @@ class List:
         for i, cells in enumerate(rows):
             table.add_row(*cells, end_section=bool(built) and i == len(rows) - 1)
         for name in built:
-            table.add_row(name, "to be built", "", "", "", "", "yes")
+            table.add_row(name, "to be built")
         if not table.rows:
             known = [*pretrained.list_pretrained(), *builders()]
             raise ValueError(

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from dnzoo import storage
 from dnzoo.imaging import reading
 from dnzoo.imaging.reading import Facts, Pixels
 
@@ -78,14 +79,9 @@ def kept(folder: Path, look: Callable[[], Look]) -> Look:
 
 def digests(paths: Iterable[Path]) -> dict[Path, str]:
     """The SHA-256 of files."""
-
-    def digest(path: Path) -> str:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-
     paths = list(paths)
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        return dict(zip(paths, pool.map(digest, paths)))
+        return dict(zip(paths, pool.map(storage.sha256, paths)))
 
 
 def identity(
@@ -229,7 +225,12 @@ def _pixels(look: Look, paths: Sequence[Path], black: float | None, white: float
         parts = [reading.values(path).ravel() for path in chosen]
         parts = [part[:: len(part) // 2**16 + 1] for part in parts]
         values = np.concatenate(parts).astype("float64")
-        low, high = np.percentile(values[np.isfinite(values)], PERCENTILES)
+        values = values[np.isfinite(values)]
+        if not values.size:
+            raise ValueError(
+                f"{named(paths[0].parent, chosen)}: there is no number in these images."
+            )
+        low, high = np.percentile(values, PERCENTILES)
         # no more digits than a person would type
         found = float(f"{low:.5g}"), float(f"{high if high > low else low + 1:.5g}")
         how = f"percentiles {PERCENTILES[0]} and {PERCENTILES[1]} of the training images"

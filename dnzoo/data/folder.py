@@ -45,7 +45,7 @@ def load(
     place = arrays.place(f"{name}-{detail}", data_dir)
     found = check.kept(
         place,
-        lambda: look(folder, seed, mask_values, channels, pixels, known=(pairs, contents))[0],
+        lambda: look(folder, seed, mask_values, channels, pixels, known=(pairs, contents)),
     )
     facts = found.facts
 
@@ -73,8 +73,8 @@ def look(
     pixels: tuple[float | None, float | None] = (None, None),
     thorough: bool = False,
     known: tuple[Pairs, dict[Path, str]] | None = None,
-) -> tuple[Look, Pairs]:
-    """(what a look at a folder finds, its pairs); arguments as of `load` and `check.images`.
+) -> Look:
+    """What a look at a folder finds; arguments as of `load` and `check.images`.
 
     `known`: (pairs, digests of contents), where they are.
 
@@ -106,13 +106,13 @@ def look(
                 reading.read_pair(*pair, found.facts["channels"], limits, bool(classes.colours))
             except ValueError as error:
                 found.refusals.append(str(error))
-    return found, pairs
+    return found
 
 
 def has_masks(folder: Path) -> bool:
     """Whether a folder looks like one of images with masks."""
     roots = (folder, *_parts(folder).values())
-    return any((r / "masks").is_dir() or _beside(r) for r in roots) or (folder / "masks").is_dir()
+    return any((root / "masks").is_dir() or _beside(root) for root in roots)
 
 
 def _identity(folder: Path, pairs: Pairs, settings: object) -> tuple[str, dict[Path, str]]:

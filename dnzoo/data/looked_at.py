@@ -31,7 +31,7 @@ def look_at(
         raise FileNotFoundError(f"{folder} is no folder.")
     try:
         if masks.has_masks(folder):
-            found = masks.look(folder, seed, mask_values, None, (black, white), thorough=True)[0]
+            found = masks.look(folder, seed, mask_values, None, (black, white), thorough=True)
         else:
             paths = photographs.find(folder)
             if not paths:

@@ -11,6 +11,7 @@ from dnzoo.models._gan import GAN
 from dnzoo.models._heads import train_all, train_only_head
 from dnzoo.models._parts import InParts, Part
 from dnzoo.models._transfer import new_head, take_weights
+from dnzoo.models._vae import VAE
 from dnzoo.models.dcgan import dcgan, dcgan_discriminator, dcgan_generator
 from dnzoo.models.edsr import edsr
 from dnzoo.models.espcn import espcn
@@ -19,7 +20,7 @@ from dnzoo.models.fsrcnn import fsrcnn
 from dnzoo.models.mask_head import mask_branch, mask_head
 from dnzoo.models.srcnn import srcnn
 from dnzoo.models.unet import unet
-from dnzoo.models.vae import VAE, vae
+from dnzoo.models.vae import vae
 from dnzoo.terminal import nearest
 
 BUILDERS: dict[str, Callable[..., keras.Model]] = {

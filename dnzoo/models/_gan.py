@@ -128,7 +128,7 @@ class GAN(OfPictures, InParts):
     def call(self, inputs: Any, training: bool = False) -> dict[str, Tensor]:
         """{"generated", "real", "fake", "judged"}: images, and logits to train either net by."""
         images, labels = inputs if self.conditional else (inputs, None)
-        self.check_pictures(images)
+        self._check_pictures(images)
         images = ops.cast(images, "float32")
         shape = (ops.shape(images)[0], self.latent_dim)
         latent = keras.random.normal(shape, dtype="float32", seed=self.seeds)
@@ -177,7 +177,7 @@ class GAN(OfPictures, InParts):
 
     def _penalty(self, inputs: Any, generated: Tensor, training: bool) -> Tensor:
         images, labels = inputs if self.conditional else (inputs, None)
-        self.check_pictures(images)
+        self._check_pictures(images)
         images = ops.cast(images, "float32")
         share = keras.random.uniform((ops.shape(images)[0], 1, 1, 1), seed=self.seeds)
         mixed = images + share * (ops.stop_gradient(generated) - images)

@@ -46,10 +46,10 @@ class OfPictures(keras.Model):
             raise ValueError(f"{name} has no classes, and takes no labels: fit(images).")
         pictures = x[0] if pair else x
         if hasattr(pictures, "shape") and hasattr(pictures, "dtype"):
-            self.check_pictures(pictures)
+            self._check_pictures(pictures)
             self._check_range(np.asarray(pictures))
 
-    def check_pictures(self, pictures: Any) -> None:
+    def _check_pictures(self, pictures: Any) -> None:
         """Raise ValueError for an array or a tensor of another shape or type than the model takes."""
         found, wanted = tuple(pictures.shape), ("N", *self.picture_shape)
         fits = len(found) == len(wanted) and all(

@@ -1,6 +1,6 @@
 """What lies on disk: outputs that appear whole or not at all, folders with one owner."""
 
-from dnzoo.storage.disk import writing
+from dnzoo.storage.disk import sha256, writing
 from dnzoo.storage.folder import LITTER, Owned, owned, refuse_filled
 from dnzoo.storage.whole import new_file, new_folder, refuse_existing, scratch, write_json
 
@@ -13,6 +13,7 @@ __all__ = [
     "refuse_existing",
     "refuse_filled",
     "scratch",
+    "sha256",
     "write_json",
     "writing",
 ]

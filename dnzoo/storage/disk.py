@@ -1,7 +1,8 @@
-"""Errors of a full or read-only disk, with what to do about them."""
+"""Errors of a full or read-only disk, with what to do about them; and what names a file by its bytes."""
 
 import contextlib
 import errno
+import hashlib
 import os
 from collections.abc import Iterator
 
@@ -39,3 +40,9 @@ def _explained(number: int, path: str | os.PathLike[str]) -> OSError:
     explained = OSError(what)
     explained.errno = number
     return explained
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """The SHA-256 of a file, as hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dnzoo.storage import temporary
-from dnzoo.storage.disk import writing
+from dnzoo.storage.disk import sha256, writing
 from dnzoo.storage.whole import new_file, new_folder, write_json
 
 OWN: str = ".dnzoo"  # in the folder: the lock, who holds it, what was made
@@ -131,8 +131,7 @@ def _state(path: Path) -> tuple[int, int]:
 def _digest(path: Path) -> str:
     """The SHA-256 of a file, or of all files in a folder and their names."""
     if path.is_file():
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256(path)
     inside = sorted(p for p in path.rglob("*") if not p.is_dir() and p.name not in LITTER)
     lines = [f"{p.relative_to(path).as_posix()}\n{_digest(p)}\n" for p in inside]
     return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -1,7 +1,6 @@
 """Where saved models lie: folders, DNZOO_HOME, the checkout, the wheel; and the index of all of them."""
 
 import fnmatch
-import hashlib
 import json
 import os
 import shutil
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnzoo.storage import archive
+from dnzoo.storage.disk import sha256
 from dnzoo.storage.whole import new_folder, refuse_existing
 from dnzoo.terminal import nearest
 from dnzoo.words import label
@@ -188,9 +188,3 @@ def home() -> Path:
 
 def _homes() -> list[Path]:
     return [home(), CHECKOUT, SHIPPED]
-
-
-def sha256(path: str | os.PathLike[str]) -> str:
-    """The SHA-256 of a file, as hexadecimal digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,7 +1,6 @@
 """Weights that are not on this machine: from the release page into a folder, whole or not at all."""
 
 import contextlib
-import hashlib
 import os
 import sys
 import time
@@ -14,6 +13,7 @@ import rich.console
 import rich.progress
 
 from dnzoo.storage import archive
+from dnzoo.storage.disk import sha256
 from dnzoo.storage.folder import OWN, owned
 from dnzoo.storage.whole import new_folder
 
@@ -78,9 +78,7 @@ def _download(url: str, partial: Path, size: int) -> None:
                 time.sleep(PAUSE * 2 ** (attempt - 1))
             try:
                 failed = _go_on(url, partial, size, bar, task)
-            except (requests.RequestException, OSError) as error:
-                if not isinstance(error, requests.RequestException):
-                    raise
+            except requests.RequestException as error:
                 failed = _words(error)
             if not failed:
                 return
@@ -139,9 +137,7 @@ def _words(error: requests.RequestException) -> str:
 
 
 def _check(path: Path, expected: str, url: str) -> None:
-    with open(path, "rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != expected:
+    if sha256(path) != expected:
         raise ValueError(
             f"what {url} sent is not the file that this version of dnzoo lists (its SHA-256 differs): "
             "nothing was kept. Is DNZOO_URL right?"

@@ -11,7 +11,7 @@ from PIL import Image
 from dnzoo import training
 from dnzoo.data.pictures import Pictures
 from dnzoo.imaging import drawing
-from dnzoo.models.vae import ACTIVE, VAE, Likelihood
+from dnzoo.models._vae import ACTIVE, VAE, Likelihood
 from dnzoo.tasks.base import Task
 from dnzoo.tasks.sources import SmallImages, load_for
 from dnzoo.terminal import DATA

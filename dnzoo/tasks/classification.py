@@ -23,6 +23,7 @@ class Classification(Task):
     """
 
     kind: ClassVar[str] = "labels"
+    fixed: ClassVar[tuple[str, ...]] = ("image_size", "channels")
     monitor: str = "accuracy"
     caption: str = "Held-out images that were named wrong, or, where there are fewer, right."
 
@@ -34,6 +35,12 @@ class Classification(Task):
     def load(cls, config: Config) -> Pictures:
         """The images that the config names."""
         return load_for(config)
+
+    @classmethod
+    def settings_of(cls, model: keras.Model) -> dict[str, Any]:
+        """The size and the channels that the model reads."""
+        shape = model.inputs[0].shape
+        return {"image_size": shape[1], "channels": shape[-1]}
 
     loss: keras.losses.Loss | str | None
 

@@ -1,6 +1,7 @@
 """Flags that several tasks share, because their data comes from the same places."""
 
 import dataclasses
+import math
 from typing import Annotated
 
 from dnzoo import training
@@ -11,6 +12,8 @@ from dnzoo.terminal import DATA, FOLDER
 @dataclasses.dataclass(kw_only=True)
 class Scenes(training.Config):
     """Images with masks: composed scenes among them."""
+
+    bounds = {"scenes": (1, math.inf)}
 
     data: Annotated[str, DATA] = "fashion_scenes"
     """fashion_scenes, cutout_scenes, oxford_iiit_pet, or a folder with images/ and masks/."""

@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import functools
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -81,7 +80,7 @@ def parse(
     first.add_argument("--config")
     first.add_argument("--model")
     early = first.parse_known_args(args)[0]
-    values = {} if early.config is None else _read(early.config)
+    values = {} if early.config is None else terminal.read_config(early.config)
     if not isinstance(config_class, type):
         config_class = config_class(early.model or values.get("model"))
     if fields is not None:
@@ -105,17 +104,6 @@ def _train(build: Callable[..., Any], search_space: Callable[..., Any] | None, c
         tune(config, functools.partial(setup, build=build), space)
     else:
         run(config, *setup(config, build))
-
-
-def _read(path: str) -> dict[str, Any]:
-    """The values of a config.json."""
-    try:
-        values = json.loads(Path(path).read_text("utf-8"))
-        if not isinstance(values, dict):
-            raise ValueError("it holds no settings")
-    except (OSError, ValueError) as error:
-        raise ValueError(f"config={path} can't be read: {error}") from error
-    return {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
 
 
 def _made(config_class: type, values: Mapping[str, Any], path: str) -> Any:

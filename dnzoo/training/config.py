@@ -66,17 +66,13 @@ class Config:
         "epochs": (1, math.inf),
         "batch_size": (1, math.inf),
         "learning_rate": (0, 100),
-        "fine_learning_rate": (0, 100),
-        "head_epochs": (0, math.inf),
         "warmup": (0, math.inf),
         "beta_1": (0, 0.999999),
         "weight_decay": (0, math.inf),
         "patience": (0, math.inf),
         "seed": (0, 2**32 - 1),
         "tune": (0, math.inf),
-        "scenes": (1, math.inf),
-        "normalization_momentum": (0, 0.999999),
-    }  # of numbers, by field, both ends included
+    }  # of numbers, by field, both ends included; a subclass has those of its own fields
 
     data_identity = None  # no field, so no flag: the task sets it
 
@@ -124,7 +120,8 @@ class Config:
     """A run's config.json: its values take the place of the defaults, to repeat that run."""
 
     def __post_init__(self) -> None:
-        for name, (low, high) in self.bounds.items():
+        kinds = [vars(kind).get("bounds", {}) for kind in reversed(type(self).__mro__)]
+        for name, (low, high) in (bound for bounds in kinds for bound in bounds.items()):
             value = getattr(self, name, low)
             if value is None or low <= value <= high:  # NaN is not
                 continue

@@ -8,8 +8,7 @@ import numpy as np
 from operators import MOMENTUM, OPERATORS, enlarge
 
 from dnzoo import analysis, layers
-from dnzoo.models import GAN, dcgan_discriminator
-from dnzoo.models.vae import VAE
+from dnzoo.models import GAN, VAE, dcgan_discriminator
 
 K = keras.layers
 ENCODER = (16, 32, 64)

@@ -6,8 +6,8 @@ import pytest
 
 from dnzoo.layers import AttentionGate, SelfAttention2D, SqueezeExcite
 from tests.backends import gradients
-from tests.conformance import LayerConformance
 from tests.conftest import child, has
+from tests.layer_conformance import LayerConformance
 
 
 class TestAttentionGate(LayerConformance):

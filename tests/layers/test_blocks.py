@@ -9,7 +9,7 @@ import pytest
 from dnzoo.layers import ConvBlock, Preprocessing, ResidualUpBlock, upsample
 from dnzoo.layers.normalization import NORMALIZATIONS
 from dnzoo.layers.upsampling import UPSAMPLINGS, Upsampling
-from tests.conformance import LayerConformance
+from tests.layer_conformance import LayerConformance
 
 
 class TestConvBlock(LayerConformance):

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from dnzoo.layers import Blur
-from tests.conformance import LayerConformance
+from tests.layer_conformance import LayerConformance
 
 
 class TestBlur(LayerConformance):

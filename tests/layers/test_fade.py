@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from dnzoo.layers import FadeIn, FadeInSchedule
-from tests.conformance import LayerConformance
 from tests.conftest import run_on
+from tests.layer_conformance import LayerConformance
 
 
 class TestFadeIn(LayerConformance):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dnzoo.layers import MatchSize, MultiScaleFusion, Resize2D, SkipFusion
-from tests.conformance import LayerConformance
+from tests.layer_conformance import LayerConformance
 
 
 class TestConcat(LayerConformance):

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from dnzoo.layers import CARAFE, DySample, Resize2D, learned
-from tests.conformance import LayerConformance
 from tests.conftest import has
+from tests.layer_conformance import LayerConformance
 
 
 class TestCARAFE(LayerConformance):

@@ -7,7 +7,7 @@ import pytest
 from dnzoo.layers import BatchNormalization, normalize
 from dnzoo.layers.normalization import NORMALIZATIONS
 from tests.backends import gradients
-from tests.conformance import LayerConformance
+from tests.layer_conformance import LayerConformance
 
 
 class TestBatchNormalization(LayerConformance):

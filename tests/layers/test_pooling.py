@@ -13,8 +13,8 @@ from dnzoo.layers import (
     AdaptiveAveragePooling2D,
     AdaptiveAveragePooling3D,
 )
-from tests.conformance import LayerConformance
 from tests.conftest import has, slow
+from tests.layer_conformance import LayerConformance
 
 
 class TestOverlapping(LayerConformance):

@@ -7,8 +7,8 @@ from PIL import Image
 from dnzoo import layers
 from dnzoo.layers import Resize1D, Resize2D, Resize3D, ResizeConv1D, ResizeConv2D, ResizeConv3D
 from dnzoo.layers.interpolation import INTERPOLATIONS, _cut, _product, interpolation_matrix, resize
-from tests.conformance import LayerConformance
 from tests.conftest import has
+from tests.layer_conformance import LayerConformance
 
 
 class TestNearest(LayerConformance):

@@ -6,8 +6,8 @@ import pytest
 from dnzoo import layers
 from dnzoo.analysis import receptive_field
 from dnzoo.layers import Resize2D, ResizeLike
-from tests.conformance import LayerConformance
 from tests.conftest import has
+from tests.layer_conformance import LayerConformance
 
 
 class Like(LayerConformance):

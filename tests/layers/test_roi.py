@@ -6,7 +6,7 @@ import pytest
 
 from dnzoo.layers import PerRoI, RoIAlign, roi_align
 from tests.backends import gradients
-from tests.conformance import LayerConformance
+from tests.layer_conformance import LayerConformance
 
 
 class TestRoIAlign(LayerConformance):

@@ -4,7 +4,7 @@ import keras
 import pytest
 
 from dnzoo.layers.rules import Kept
-from tests.conformance import LayerConformance
+from tests.layer_conformance import LayerConformance
 
 
 class Rolled(keras.layers.Layer):

@@ -7,8 +7,8 @@ import pytest
 from dnzoo import layers
 from dnzoo.layers import SpectralNormalization
 from tests.backends import gradients
-from tests.conformance import LayerConformance
 from tests.conftest import has
+from tests.layer_conformance import LayerConformance
 
 
 class TestSpectralTransposed(LayerConformance):

@@ -15,8 +15,8 @@ from dnzoo.layers import (
     SubpixelConv2D,
     SubpixelConv3D,
 )
-from tests.conformance import LayerConformance
 from tests.conftest import has
+from tests.layer_conformance import LayerConformance
 
 
 class TestPixelShuffle1D(LayerConformance):

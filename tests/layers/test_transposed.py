@@ -18,8 +18,8 @@ from dnzoo.layers import (
 )
 from dnzoo.layers.geometry import DATA_FORMATS
 from tests.backends import gradients
-from tests.conformance import LayerConformance
 from tests.conftest import child, has
+from tests.layer_conformance import LayerConformance
 
 
 class TestIntegerPadding(LayerConformance):

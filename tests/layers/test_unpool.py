@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from dnzoo.layers import MaxPoolWithSwitches2D, MaxUnpool2D
-from tests.conformance import LayerConformance
 from tests.conftest import has
+from tests.layer_conformance import LayerConformance
 
 
 class TestMaxPoolWithSwitches2D(LayerConformance):

@@ -9,8 +9,8 @@ import pytest
 import dnzoo
 from dnzoo import losses
 from dnzoo.models import GAN, dcgan, dcgan_discriminator, dcgan_generator
-from tests.conformance import ModelConformance
 from tests.conftest import ROOT, run_on, slow
+from tests.model_conformance import ModelConformance
 
 SMALL = {"image_shape": (16, 16, 1), "latent_dim": 6, "filters": 4}
 KINDS = {

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from dnzoo.models import fcn8s, fcn16s, fcn32s, take_weights
-from tests.conformance import ModelConformance
 from tests.conftest import slow
+from tests.model_conformance import ModelConformance
 
 
 def small_encoder(channels=3):

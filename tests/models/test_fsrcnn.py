@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from dnzoo.models import fsrcnn, take_weights
-from tests.conformance import SuperResolutionConformance
+from tests.model_conformance import SuperResolutionConformance
 
 
 class TestFSRCNN(SuperResolutionConformance):

@@ -8,7 +8,7 @@ import pytest
 
 from dnzoo import inference, losses
 from dnzoo.models import mask_branch, mask_head
-from tests.conformance import ModelConformance
+from tests.model_conformance import ModelConformance
 from tests.models.test_unet import small_encoder
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from dnzoo.layers import Resize2D
 from dnzoo.models import srcnn
-from tests.conformance import SuperResolutionConformance
+from tests.model_conformance import SuperResolutionConformance
 
 
 class TestSRCNN(SuperResolutionConformance):

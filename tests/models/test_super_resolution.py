@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dnzoo.models import edsr, espcn, take_weights
-from tests.conformance import SuperResolutionConformance
+from tests.model_conformance import SuperResolutionConformance
 
 
 class TestESPCN(SuperResolutionConformance):

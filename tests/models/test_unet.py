@@ -9,8 +9,8 @@ import pytest
 
 import dnzoo
 from dnzoo import create_model, list_models, unet
-from tests.conformance import ModelConformance
 from tests.conftest import slow
+from tests.model_conformance import ModelConformance
 
 
 class TestUNet(ModelConformance):

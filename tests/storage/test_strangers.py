@@ -16,7 +16,7 @@ from dnzoo.storage import temporary
 from dnzoo.tasks import Segmentation
 from dnzoo.training.tune import tune
 from tests.strangers import HIDDEN, OF_A_RUN, fill
-from tests.training.test_training import Config, build, run
+from tests.training.runs import Config, build, run
 from tests.training.test_tune import Config as Search
 from tests.training.test_tune import search_space
 

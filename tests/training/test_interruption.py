@@ -42,7 +42,7 @@ def train(folder, precision, checkpoint_seconds):
     from dnzoo.data import segmentation
     from dnzoo.tasks import Segmentation
     from dnzoo.training import loop
-    from tests.training.test_training import build_small
+    from tests.training.runs import build_small
 
     sys.argv = ["train"]
     loop.CHECKPOINT_SECONDS = checkpoint_seconds

@@ -1,83 +1,20 @@
-"""The recipe from end to end, interruption, and what `--out` allows."""
+"""A run from end to end, interruption, and what `--out` allows."""
 
 import csv
 import dataclasses
 import json
 import re
-import shutil
-import signal
 
 import keras
 import numpy as np
 import pytest
 
-from dnzoo import storage, training, unet
-from dnzoo.layers import Output
+from dnzoo import training
 from dnzoo.models import train_all, train_only_head
 from dnzoo.tasks import Segmentation
 from dnzoo.training import Stage, state
-from dnzoo.training.loop import Notes
-from dnzoo.training.run import train
 from tests.conftest import child, slow, weights
-
-
-@dataclasses.dataclass(kw_only=True)
-class Config(training.Config):
-    data: str = "small"
-    out: str = "unused"
-    epochs: int = 3
-    batch_size: int = 8
-    seed: int = 1
-    precision: str = "float32"
-
-
-def build():
-    return unet(
-        (None, None, 3), classes=11, filters=(4, 8), dropout=0.2, include_preprocessing=True
-    )
-
-
-def build_small():
-    """All that has a state, in few layers: normalisation, dropout, a head."""
-    x = image = keras.Input((None, None, 3))
-    for layer in (
-        keras.layers.Conv2D(4, 3, padding="same"),
-        keras.layers.BatchNormalization(),
-        keras.layers.Dropout(0.2),
-        keras.layers.Conv2D(11, 1, dtype="float32", name="head"),
-        Output("classes", logits=True),
-    ):
-        x = layer(x)
-    return keras.Model(image, x, name="small")
-
-
-def run(data, out, stop_at=None, stop_in="train", build=build_small, kind=Config, **kwargs):
-    """Train; `stop_at` sends SIGTERM when that step's batch is fetched."""
-    config = kind(out=str(out), **kwargs)
-    task = Segmentation(data, config, "cross_entropy+dice")
-    batches = getattr(task, stop_in)
-    fetch = batches.batch
-
-    def batch(step):
-        if step == stop_at:
-            signal.raise_signal(signal.SIGTERM)
-        return fetch(step)
-
-    batches.batch = batch
-    return training.run(config, task, build)
-
-
-def straight_run(data, out, kind=Config, **kwargs):
-    """The training alone, never stopped: nothing is saved but checkpoints and the log."""
-    config = kind(out=str(out), **kwargs)
-    with storage.owned(out, alone=True) as folder:
-        train(config, Segmentation(data, config, "cross_entropy+dice"), build_small, folder)
-
-
-@pytest.fixture(scope="module")
-def finished(small_scenes, tmp_path_factory):
-    out = tmp_path_factory.mktemp("run") / "out"
-    return out, run(small_scenes, out, build=build)
+from tests.training.runs import Config, build, build_small, run, straight_run
 
 
 def test_what_a_run_leaves(finished, capsys):
@@ -115,123 +52,6 @@ def test_finished_is_left_alone(finished, small_scenes, capsys):
     assert run(small_scenes, out) is None
     assert "finished" in capsys.readouterr().out
     assert {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file()} == before
-
-
-def test_another_config_is_refused(finished, small_scenes):
-    with pytest.raises(ValueError, match=r"seed: 1 there, 2 now.*On the way may change: epochs, "):
-        run(small_scenes, finished[0], epochs=5, seed=2)
-    with pytest.raises(ValueError, match="holds a run"):
-        run(small_scenes, finished[0], resume="never")
-
-
-def test_a_finished_run_goes_on_with_more_epochs(small_scenes, tmp_path, capsys):
-    """Of a constant learning rate: with the weights of one that had so many from the start."""
-    settings = {"schedule": "constant"}
-    straight, longer = tmp_path / "straight", tmp_path / "longer"
-    straight_run(small_scenes, straight, epochs=3, **settings)
-    run(small_scenes, longer, epochs=2, **settings)
-    assert run(small_scenes, longer, epochs=3, **settings) is not None
-    said = capsys.readouterr().out
-    assert "Going on with changes: epochs: 2 there, 3 now." in said
-    expected, found = weights(straight), weights(longer)
-    assert all(np.array_equal(expected[key], found[key]) for key in expected)
-    assert (straight / "log.csv").read_bytes() == (longer / "log.csv").read_bytes()
-    assert json.loads((longer / "config.json").read_text())["epochs"] == 3
-    meta = json.loads((longer / "saved_model/assets.extra/dnzoo.json").read_text())
-    assert meta["provenance"]["changed on the way"] == "epochs: 2 there, 3 now, from step 6"
-    assert run(small_scenes, longer, epochs=3, **settings) is None
-    (longer / "checkpoints/last.npz").unlink()
-    with pytest.raises(ValueError, match=r"holds results of this run, but there is no .*last.npz"):
-        run(small_scenes, longer, epochs=4, **settings)
-
-
-def with_more(data, rows):
-    """The data with so many training images more."""
-    train = tuple(np.concatenate([part, part[:rows]]) for part in data.splits["train"])
-    return dataclasses.replace(data, detail="more", splits={**data.splits, "train": train})
-
-
-@pytest.mark.parametrize("rows", [pytest.param(8, marks=slow), 5])
-def test_images_that_were_added_on_the_way(small_scenes, tmp_path, capsys, rows):
-    out, more = tmp_path / "out", with_more(small_scenes, rows)
-    with pytest.raises(KeyboardInterrupt):
-        run(small_scenes, out, stop_at=4)
-    kept = weights(out)
-    told = r"the data has changed since .*resume=new-data to go on from the last checkpoint"
-    with pytest.raises(ValueError, match=told) as refused:
-        run(more, out)
-    assert "remove it" not in str(refused.value)
-    found = weights(out)
-    assert all(np.array_equal(found[key], kept[key]) for key in kept)
-    assert run(more, out, resume="new-data") is not None
-    meta = json.loads((out / "saved_model/assets.extra/dnzoo.json").read_text())
-    assert "data_identity" in meta["provenance"]["changed on the way"]
-    assert state.read_notes(out / "checkpoints/last.npz")["since"] == 1  # an epoch was of the old
-    assert run(more, out) is None and "finished" in capsys.readouterr().out
-    with pytest.raises(ValueError, match=told):
-        run(small_scenes, out)
-
-
-def test_a_run_of_a_version_that_did_not_look_at_the_data_goes_on(finished, small_scenes, tmp_path):
-    out = tmp_path / "out"
-    shutil.copytree(finished[0], out)
-    stored = json.loads((out / "config.json").read_text())
-    assert stored.pop("data_identity") == small_scenes.identity
-    with storage.owned(out) as folder:
-        folder.write_json("config.json", stored)
-    assert run(with_more(small_scenes, 8), out) is None
-
-
-def test_a_checkpoint_of_another_model_is_not_called_damaged(finished):
-    other = unet((None, None, 3), classes=7, filters=(4, 8), include_preprocessing=True)
-    with pytest.raises(
-        ValueError, match=r"last.npz can't be used: its model is another one.*whole"
-    ):
-        state.restore(finished[0] / "checkpoints/last.npz", other)
-
-
-def test_another_learning_rate_counts_from_the_next_step(small_scenes, tmp_path):
-    """A rate of 0 leaves the weights as they are."""
-    out = tmp_path / "out"
-    with pytest.raises(KeyboardInterrupt):
-        run(small_scenes, out, stop_at=4, schedule="constant")
-    before, step = weights(out), state.read_notes(out / "checkpoints/last.npz")["step"]
-    with pytest.raises(KeyboardInterrupt):
-        run(small_scenes, out, 7, learning_rate=0.0, schedule="constant")
-    assert state.read_notes(out / "checkpoints/last.npz")["changes"] == [
-        f"learning_rate: 0.001 there, 0.0 now, from step {step}"
-    ]
-    kernels = [key for key in before if key.startswith("model") and before[key].ndim == 4]
-    assert kernels and all(np.array_equal(before[key], weights(out)[key]) for key in kernels)
-
-
-def test_another_batch_size_goes_on_at_the_same_image(small_scenes, tmp_path):
-    out, length = tmp_path / "out", len(small_scenes.splits["train"][0])
-    with pytest.raises(KeyboardInterrupt):
-        run(small_scenes, out, stop_at=4)
-    step, fetched = state.read_notes(out / "checkpoints/last.npz")["step"], []
-    epochs, steps = divmod(step, length // 8)
-    config = Config(out=str(out), batch_size=4)
-    task = Segmentation(small_scenes, config, "cross_entropy+dice")
-    fetch = task.train.batch
-    task.train.batch = lambda step: (fetched.append(int(step)), fetch(step))[1]
-    assert training.run(config, task, build_small) is not None
-    assert min(fetched) == epochs * (length // 4) + steps * 8 // 4
-    assert max(fetched) == 3 * (length // 4) - 1
-    notes = state.read_notes(out / "checkpoints/last.npz")
-    assert notes["step"] == 3 * (length // 4)
-    assert notes["changes"] == [f"batch_size: 8 there, 4 now, from step {step}"]
-
-
-@pytest.mark.parametrize("extra", [0, 3])
-def test_steps_are_counted_in_the_new_batches(extra):
-    """100 images in batches of 10 and then 20: 1 epoch and 5 batches are 1 epoch and 2 batches."""
-    notes = Notes(step=15, stage_row=0, config={}, batch_size=10, per_epoch=10, extra=extra)
-    notes.change(Config(batch_size=20), 20, 5)
-    assert notes.step == 5 + 2 and notes.extra == 15 + extra - 7  # what the optimiser has counted
-    late = Notes(step=9, batch_size=10, per_epoch=10)
-    late.change(Config(batch_size=30), 30, 3)
-    assert late.step == 2  # an epoch never ends unseen
 
 
 def test_must_resume(small_scenes, tmp_path):
@@ -351,26 +171,6 @@ def test_a_model_that_can_not_be_saved_is_refused_before_training(small_scenes, 
     assert not (tmp_path / "out/checkpoints").exists()
 
 
-def test_class_weights_must_fit(small_scenes):
-    with pytest.raises(ValueError, match="2 numbers for 11 classes"):
-        Segmentation(small_scenes, Config(), class_weights=(1.0, 2.0))
-
-
-@pytest.mark.parametrize("schedule", ["constant", "cosine"])
-@pytest.mark.parametrize("warmup", [0, 10])
-def test_learning_rate(schedule, warmup):
-    config = Config(schedule=schedule, warmup=warmup, learning_rate=0.5)
-    rate = config.optimizer(config.stages()[0], 100)._learning_rate  # or a function of the step
-
-    def at(step):
-        return float(rate(step) if callable(rate) else rate)
-
-    assert np.isclose(at(warmup), 0.5)
-    assert np.isclose(at(100), 0.0 if schedule == "cosine" else 0.5, atol=1e-6)
-    if warmup:
-        assert np.isclose(at(warmup // 2), 0.25)
-
-
 def test_import_is_cheap():
     """It imports nothing but what makes the others come later."""
     code = (
@@ -383,19 +183,3 @@ def test_import_is_cheap():
     assert {"unet", "load", "save", "predict", "create_model", "list_models", "layers"} <= set(
         names.split()
     )
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "span"),
-    [
-        ("epochs", 0, "at least 1"),
-        ("batch_size", 0, "at least 1"),
-        ("learning_rate", float("nan"), "from 0 to 100"),
-        ("beta_1", 1.0, "from 0 to 0.999999"),
-        ("patience", -1, "at least 0"),
-        ("seed", -1, "from 0 to"),
-    ],
-)
-def test_numbers_have_bounds(field, value, span):
-    with pytest.raises(ValueError, match=rf"^{field} must be {span}.*; got {field}={value}\.$"):
-        Config(**{field: value})
