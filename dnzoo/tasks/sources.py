@@ -2,7 +2,8 @@
 
 import dataclasses
 import math
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
 
 from dnzoo import training
 from dnzoo.data import pictures
@@ -13,7 +14,7 @@ from dnzoo.terminal import DATA, FOLDER
 class Scenes(training.Config):
     """Images with masks: composed scenes among them."""
 
-    bounds = {"scenes": (1, math.inf)}
+    bounds: ClassVar[Mapping[str, tuple[float, float]]] = {"scenes": (1, math.inf)}
 
     data: Annotated[str, DATA] = "fashion_scenes"
     """fashion_scenes, cutout_scenes, oxford_iiit_pet, or a folder with images/ and masks/."""
