@@ -35,6 +35,7 @@ class VAE(OfPictures):
         ValueError: for another likelihood, or a negative beta.
 
     Example:
+        >>> from dnzoo import vae
         >>> model = vae((8, 8, 1), latent_dim=2, filters=(4,), hidden=None)
         >>> model.sample(3, seed=0).shape
         (3, 8, 8, 1)
