@@ -1,10 +1,12 @@
 """dnzoo: the decoder zoo for Keras 3. Layers, models and recipes for networks that produce pixels.
 
 The public names stand in `__init__.pyi`; each is imported when it is first used, so that
-`import dnzoo` costs milliseconds and loads neither Keras nor TensorFlow.
+`import dnzoo` costs milliseconds and loads neither Keras nor TensorFlow. Where Keras is imported
+already, all that a `.keras` file may name is registered with it.
 """
 
 import importlib
+import sys
 from typing import Any
 
 import lazy_loader
@@ -48,3 +50,9 @@ def __getattr__(name: str) -> Any:
             raise
         extra = EXTRAS[error.name]
         raise ImportError(f'{error.name} is missing: pip install "dnzoo[{extra}]".') from error
+
+
+if "keras" in sys.modules:
+    for part in ("layers", "losses", "metrics", "models", "training.optimizers"):
+        importlib.import_module(f"dnzoo.{part}")
+    del part

@@ -177,9 +177,10 @@ def _parts(
             break
         following = min((done - before) // made * period, size - tile)
         if following <= start:
+            field = _fields(model)[axis]
             raise ValueError(
-                f"tiles of {tile} rows are too small for {model.name}: {before} and {after} rows "
-                f"of the output see the tile's ends. Take twice as many."
+                f"tiles of {tile} rows are too small for {model.name}: a pixel of its output sees "
+                f"{field}. Take {field + 2 * period} or more, or tile='auto'."
             )
         start = following
     if done != end or not all(_same(whole, part, axis, p) for p in parts):

@@ -33,6 +33,10 @@ class Block(SpatialLayer):
         self.normalization: Normalization | None = self._one_of(
             "normalization", normalization, NORMALIZATIONS
         )
+        if not 0 <= normalization_momentum < 1:
+            raise ValueError(
+                f"normalization_momentum must be from 0 to below 1; got {normalization_momentum!r}."
+            )
         self.normalization_momentum: float = normalization_momentum
         self.activation: Callable[[Tensor], Tensor] = keras.activations.get(activation)
         self.kernel_initializer: keras.initializers.Initializer = keras.initializers.get(

@@ -32,6 +32,7 @@ def unet(
     filters: Sequence[int] = (64, 128, 256, 512, 1024),
     upsampling: Upsampling = "transposed",
     normalization: Normalization | None = "batch",
+    normalization_momentum: float = 0.99,
     padding: Literal["same", "valid"] = "same",
     skip: Skip = "concat",
     residual: bool = False,
@@ -60,6 +61,9 @@ def unet(
         upsampling: "transposed" (2x2, the paper's) or another name of `dnzoo.layers.upsample` for
             the rank.
         normalization: "batch", "instance", "group", "layer" or None (the paper's).
+        normalization_momentum: how much of the moving statistics of "batch" a step keeps, as in
+            `dnzoo.layers.ConvBlock`: 0.9 for trainings of fewer than some hundred steps, where
+            0.99 would predict with statistics of the first ones. A named encoder keeps its own.
         padding: "same" (any size: the decoder follows the skip's) or "valid"
             (the paper's: the output is smaller, and only some sizes are possible).
         skip: "concat" (the paper's), "add" or "attention".
@@ -102,7 +106,12 @@ def unet(
     rank = len(input_shape) - 1
     one_of(skip, SKIPS, "skip")
     one_of(padding, ("same", "valid"), "padding")
-    block = {"padding": padding, "normalization": normalization, "residual": residual}
+    block = {
+        "padding": padding,
+        "normalization": normalization,
+        "normalization_momentum": normalization_momentum,
+        "residual": residual,
+    }
 
     image = keras.Input(input_shape, name="image")
     if encoder is None:

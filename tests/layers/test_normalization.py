@@ -7,6 +7,7 @@ import pytest
 from dnzoo.layers import BatchNormalization, normalize
 from dnzoo.layers.normalization import NORMALIZATIONS
 from tests.backends import gradients
+from tests.conftest import child, slow
 from tests.layer_conformance import LayerConformance
 
 
@@ -125,7 +126,6 @@ assert all(np.allclose(a, b, atol=1e-5) for a, b in zip(one, two)), (one, two)
 """
 
 
+@slow
 def test_synchronises_over_replicas():
-    from tests.conftest import child
-
     child(REPLICAS)

@@ -9,7 +9,7 @@ import pytest
 
 from dnzoo import losses, metrics
 from dnzoo.metrics import similarity
-from tests.conftest import run_on
+from tests.conftest import run_on, slow
 
 GAUSSIAN = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
 
@@ -142,6 +142,7 @@ def test_frechet_distance_streams():
         metrics.FrechetDistance(lambda x: x[..., None]).update_state(real, real=True)
 
 
+@slow
 def test_fid_of_random_weights():
     """The network, the range and the size are as documented; the weights can't be fetched here."""
     fid = metrics.FID(weights=None)

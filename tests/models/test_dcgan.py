@@ -172,6 +172,7 @@ def test_penalty_equals_finite_differences():
     assert np.isclose(float(losses.gradient_penalty(gradient)), expected, rtol=1e-5)
 
 
+@slow
 def test_learns():
     """After a few steps generated pictures have the bright square where the real ones have it."""
     model = compiled(average=0.9)

@@ -214,6 +214,7 @@ def test_preprocessing():
         ({"upsampling": "bicubik"}, "upsampling must be"),
         ({"normalization": "bach"}, "normalization must be"),
         ({"padding": "full"}, "padding must be"),
+        ({"normalization_momentum": 1.5}, "must be from 0 to below 1"),
         ({"skip": "none"}, "skip must be"),
         ({"encoder": "resnet51"}, "encoder must be"),
         ({"encoder_weights": "imagenet"}, "encoder_weights needs encoder"),
@@ -226,6 +227,12 @@ def test_preprocessing():
 def test_illegal_arguments(kwargs, message):
     with pytest.raises(ValueError, match=rf"^unet: .*{message}"):
         unet(**{"input_shape": (32, 32, 3), **kwargs})
+
+
+def test_normalization_momentum_reaches_every_batch_normalization():
+    model = unet((16, 16, 3), filters=(2, 4), normalization_momentum=0.9)
+    found = [x for x in model._flatten_layers() if isinstance(x, keras.layers.BatchNormalization)]
+    assert len(found) == 6 and {layer.momentum for layer in found} == {0.9}
 
 
 def test_by_name():

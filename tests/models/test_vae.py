@@ -53,7 +53,10 @@ def fits(kind):
 
 @pytest.mark.parametrize(
     "kind",
-    [pytest.param(k, marks=[slow] if k in ("dense", "no hidden layer") else []) for k in KINDS],
+    [
+        pytest.param(k, marks=[slow] if k in ("dense", "gaussian", "no hidden layer") else [])
+        for k in KINDS
+    ],
 )
 def test_fit(kind):
     fits(kind)
