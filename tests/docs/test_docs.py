@@ -1,6 +1,7 @@
 """docs/layers.md is what its script makes of the code: every layer, every formula."""
 
 import importlib.util
+import re
 import tomllib
 
 import keras
@@ -50,6 +51,19 @@ def test_rows_are_as_in_the_page():
         )
         assert f"{cost.parameters:,}; {cost.macs / 1e6:,.1f} M" in line
         assert make_layers.shown(row.macs) in line
+
+
+def test_citation_names_this_version():
+    lines = (ROOT / "CITATION.cff").read_text("utf-8").splitlines()
+    assert f"version: {dnzoo.__version__}" in lines
+
+
+def test_pictures_of_the_readme_are_in_the_repository():
+    """Their addresses are absolute, so that the package's page shows them too."""
+    base = "https://raw.githubusercontent.com/dnzoo/dnzoo/main/"
+    found = re.findall(r"!\[[^]]*\]\(([^)]*)\)", (ROOT / "README.md").read_text("utf-8"))
+    assert found and all(url.startswith(base) for url in found)
+    assert all((ROOT / url.removeprefix(base)).is_file() for url in found)
 
 
 def test_the_wheel_names_every_package():
