@@ -17,6 +17,8 @@ from dnzoo.models import _encoders
 from dnzoo.models._checks import checked_input_shape, named
 from dnzoo.models._heads import is_linear
 
+WIDTHS: tuple[int, ...] = (64, 128, 256, 512, 1024)  # the paper's
+DECODER_WIDTHS: tuple[int, ...] = (16, 32, 64, 128, 256)  # behind an encoder
 POOLINGS = {
     1: keras.layers.MaxPooling1D,
     2: keras.layers.MaxPooling2D,
@@ -29,7 +31,7 @@ def unet(
     input_shape: Shape = (256, 256, 3),
     classes: int = 2,
     *,
-    filters: Sequence[int] = (64, 128, 256, 512, 1024),
+    filters: Sequence[int] | None = None,
     upsampling: Upsampling = "transposed",
     normalization: Normalization | None = "batch",
     normalization_momentum: float = 0.99,
@@ -56,8 +58,9 @@ def unet(
         input_shape: (height, width, channels) of the images, (depth, height, width, channels) or
             (length, channels); all sizes but the channels may be None.
         classes: channels out. 1 is one sigmoid logit.
-        filters: channels of each level, deepest last. With `encoder`: the decoder's widths,
-            deepest last; a network with n doublings uses the first n.
+        filters: channels of each level, deepest last; None: the paper's 64 to 1,024. With
+            `encoder`: the decoder's widths, deepest last, of which a network with n doublings uses
+            the first n; None: 16 to 256.
         upsampling: "transposed" (2x2, the paper's) or another name of `dnzoo.layers.upsample` for
             the rank.
         normalization: "batch", "instance", "group", "layer" or None (the paper's).
@@ -100,6 +103,8 @@ def unet(
         (None, None, None, None, 3)
     """
     classes = as_tuple(classes, 1, "classes", 1)[0]
+    if filters is None:
+        filters = WIDTHS if encoder is None else DECODER_WIDTHS
     filters = tuple(filters) if isinstance(filters, Sequence) else (filters,)
     filters = as_tuple(filters, len(filters), "filters", 1)
     input_shape = checked_input_shape(input_shape, rank=(1, 2, 3))

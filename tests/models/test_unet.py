@@ -229,6 +229,14 @@ def test_illegal_arguments(kwargs, message):
         unet(**{"input_shape": (32, 32, 3), **kwargs})
 
 
+def test_widths_behind_an_encoder():
+    """By default 16 to 256: the paper's 1,024 made 44 million parameters of an EfficientNet-Lite0's 4."""
+    model = unet((None, None, 3), encoder="efficientnet_lite0")
+    widths = [model.get_layer(f"decoder_{stride}").filters for stride in (1, 2, 4, 8, 16)]
+    assert widths == [16, 32, 64, 128, 256]
+    assert 5_000_000 < model.count_params() < 9_000_000
+
+
 def test_normalization_momentum_reaches_every_batch_normalization():
     model = unet((16, 16, 3), filters=(2, 4), normalization_momentum=0.9)
     found = [x for x in model._flatten_layers() if isinstance(x, keras.layers.BatchNormalization)]
