@@ -79,7 +79,7 @@ def _plan(model: keras.Model, image_shape: tuple[int, ...], size: int | str) -> 
     def axes(sizes: Sequence[int]) -> list[list[Part]]:
         # where a stride falls depends on what is left over at the end: the same in every tile
         sizes = [
-            n if tile >= n else max(tile - (tile - n) % period, n % period)
+            n if tile >= n else max(tile - (tile - n) % period, n % period or period)
             for n, tile, (period, _) in zip(given, sizes, periods)
         ]
         part = trace(model, (*sizes, channels))
@@ -159,6 +159,8 @@ def _parts(
     before = after = 0
     if tile < size:
         middle = rows // 2
+        if seen(part, axis, middle, middle)[1]:  # in so few rows each depends on all
+            raise _too_small(model, tile, axis, period)
         before = _first(middle, lambda row: seen(part, axis, row, middle)[0][0] >= 0)
         after = _first(middle, lambda row: seen(part, axis, middle, rows - 1 - row)[0][1] < tile)
     parts, start, done = [], 0, 0
@@ -177,11 +179,7 @@ def _parts(
             break
         following = min((done - before) // made * period, size - tile)
         if following <= start:
-            field = _fields(model)[axis]
-            raise ValueError(
-                f"tiles of {tile} rows are too small for {model.name}: a pixel of its output sees "
-                f"{field}. Take {field + 2 * period} or more, or tile='auto'."
-            )
+            raise _too_small(model, tile, axis, period)
         start = following
     if done != end or not all(_same(whole, part, axis, p) for p in parts):
         raise ValueError(
@@ -189,6 +187,14 @@ def _parts(
             "on the image's size. Pad the image to a multiple of the deepest stride."
         )
     return parts
+
+
+def _too_small(model: keras.Model, tile: int, axis: int, period: int) -> ValueError:
+    field = _fields(model)[axis]
+    return ValueError(
+        f"tiles of {tile} rows are too small for {model.name}: a pixel of its output sees {field}. "
+        f"Take {field + 2 * period} or more, or tile='auto'."
+    )
 
 
 def _first(count: int, holds: Callable[[int], bool]) -> int:
