@@ -47,6 +47,7 @@ class GAN(OfPictures, InParts):
         (2, 16, 16, 1)
     """
 
+    nets: ClassVar[tuple[str, ...]] = ("generator", "discriminator")
     generator: keras.Model
     discriminator: keras.Model
     averaged: keras.Model
@@ -215,21 +216,15 @@ class GAN(OfPictures, InParts):
 
     def get_config(self) -> dict[str, Any]:
         return {
-            "generator": keras.saving.serialize_keras_object(self.generator),
-            "discriminator": keras.saving.serialize_keras_object(self.discriminator),
+            **super().get_config(),
             "loss": self.kind,
             "label_smoothing": self.label_smoothing,
             "penalty_weight": self.penalty_weight,
             "average": self.average,
             "critic_steps": self.critic_steps,
-            "name": self.name,
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        parts = {
-            part: keras.saving.deserialize_keras_object(config[part])
-            for part in ("generator", "discriminator")
-        }
         # those saved before there was a choice were trained with both nets at once
-        return cls(**{"critic_steps": 0, **config, **parts})
+        return super().from_config({"critic_steps": 0, **config})

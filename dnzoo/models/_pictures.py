@@ -1,6 +1,6 @@
 """What models that learn pictures by a loss of their own ask of what `fit` gets."""
 
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import keras
 import numpy as np
@@ -10,9 +10,11 @@ class OfPictures(keras.Model):
     """Refuses pictures of another rank, another type or another range than the model's own.
 
     A subclass has `picture_shape`, (H, W, C), `range`, (lowest, highest) value of a pixel, and says
-    whether labels come with the pictures: `conditional`.
+    whether labels come with the pictures: `conditional`. Its `nets` are the arguments that are
+    models, which its configuration holds.
     """
 
+    nets: ClassVar[tuple[str, ...]]
     picture_shape: tuple[int | None, ...]
     range: tuple[float, float]
     conditional: bool = False
@@ -77,3 +79,12 @@ class OfPictures(keras.Model):
         low, high = self.range
         other = "" if high == 255 else ", or build it with include_preprocessing=True for 0 to 255"
         return f"pixels must be from {low:g} to {high:g}{other}"
+
+    def get_config(self) -> dict[str, Any]:
+        nets = {n: keras.saving.serialize_keras_object(getattr(self, n)) for n in self.nets}
+        return {**nets, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        nets = {n: keras.saving.deserialize_keras_object(config[n]) for n in cls.nets}
+        return cls(**{**config, **nets})

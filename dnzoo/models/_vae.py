@@ -1,6 +1,6 @@
 """An encoder and a decoder, trained together by plain `fit` (Kingma and Welling 2013)."""
 
-from typing import Any, ClassVar, Literal, Self, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import keras
 import numpy as np
@@ -41,6 +41,7 @@ class VAE(OfPictures):
         (3, 8, 8, 1)
     """
 
+    nets: ClassVar[tuple[str, ...]] = ("encoder", "decoder")
     encoder: keras.Model
     decoder: keras.Model
     beta: float
@@ -204,18 +205,8 @@ class VAE(OfPictures):
 
     def get_config(self) -> dict[str, Any]:
         return {
-            "encoder": keras.saving.serialize_keras_object(self.encoder),
-            "decoder": keras.saving.serialize_keras_object(self.decoder),
+            **super().get_config(),
             "beta": self.beta,
             "likelihood": self.likelihood,
             "max_value": self.max_value,
-            "name": self.name,
         }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Self:
-        parts = {
-            part: keras.saving.deserialize_keras_object(config[part])
-            for part in ("encoder", "decoder")
-        }
-        return cls(**{**config, **parts})
