@@ -12,7 +12,7 @@ import dnzoo
 from dnzoo import unet
 from dnzoo.saving import allowed, card, saved_model
 from dnzoo.storage import pretrained
-from tests.conftest import child
+from tests.conftest import child, slow
 from tests.models.test_unet import small_encoder
 
 
@@ -124,7 +124,9 @@ def test_mixed_precision_is_saved_in_float32(policy, tmp_path):
 @pytest.mark.parametrize(
     "build",
     [
-        lambda: unet((None, None, 3), filters=(4,) * 5, encoder="mobilenetv3small"),
+        pytest.param(
+            lambda: unet((None, None, 3), filters=(4,) * 5, encoder="mobilenetv3small"), marks=slow
+        ),
         lambda: unet((None, None, 3), filters=(4, 8, 8), encoder=small_encoder()),
         lambda: unet((16, 16, 3), filters=(4, 8), classes=1, activation="sigmoid"),
     ],

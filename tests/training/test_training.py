@@ -60,10 +60,8 @@ def test_must_resume(small_scenes, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(
-    "precision",
-    [*(pytest.param(p, marks=slow) for p in ("float32", "mixed_bfloat16")), "mixed_float16"],
-)
+@slow  # test_stages and test_interruption hold the same of other tasks in every make test
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16", "mixed_float16"])
 def test_stopped_and_resumed_ends_with_the_same_bytes(small_scenes, tmp_path, precision):
     straight, stopped = tmp_path / "straight", tmp_path / "stopped"
     straight_run(small_scenes, straight, precision=precision)

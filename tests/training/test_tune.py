@@ -57,9 +57,9 @@ def result(folder):
     return rows, json.loads((folder / "best.json").read_text())
 
 
+@slow
 @pytest.mark.parametrize(
-    ("tuner", "count", "kills"),
-    [("bayesian", 2, 2), pytest.param("hyperband", 3, 3, marks=slow)],
+    ("tuner", "count", "kills"), [("bayesian", 2, 2), ("hyperband", 3, 3)]
 )
 def test_killed_and_started_again_comes_to_the_same_trials(tmp_path, tuner, count, kills):
     context = multiprocessing.get_context("forkserver")
