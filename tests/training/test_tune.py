@@ -58,9 +58,7 @@ def result(folder):
 
 
 @slow
-@pytest.mark.parametrize(
-    ("tuner", "count", "kills"), [("bayesian", 2, 2), ("hyperband", 3, 3)]
-)
+@pytest.mark.parametrize(("tuner", "count", "kills"), [("bayesian", 2, 2), ("hyperband", 3, 3)])
 def test_killed_and_started_again_comes_to_the_same_trials(tmp_path, tuner, count, kills):
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tensorflow", "keras", "keras_tuner", "sklearn", "dnzoo.tasks"])
