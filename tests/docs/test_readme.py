@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from dnzoo import models
 from dnzoo.data import garments
-from tests.conftest import ROOT
+from tests.conftest import ROOT, slow
 
 
 @pytest.fixture
@@ -41,6 +41,7 @@ def test_the_lines_of_use(tmp_path, monkeypatch):
     assert (tmp_path / "mine/saved_model.pb").is_file()
 
 
+@slow
 @pytest.mark.usefixtures("eager")
 def test_the_lines_of_docs_models(tmp_path, monkeypatch):
     """Run as written, on noise."""

@@ -120,6 +120,7 @@ def test_bound():
     assert (elbo > exact).all() and few.shape == (2,)
 
 
+@slow
 def test_collapse_is_said():
     """A beta of 1000 leaves nothing in the latent."""
     collapsed, sound = compiled(beta=1000.0), compiled(beta=0.1)

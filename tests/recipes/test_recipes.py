@@ -23,7 +23,7 @@ from dnzoo.data import garments
 from dnzoo.layers.upsampling import Upsampling
 from dnzoo.losses.names import NAMES
 from dnzoo.training.command import as_flags
-from tests.conftest import ROOT, weights
+from tests.conftest import ROOT, slow, weights
 
 RECIPE = ["recipes/unet.py", "--smoke", "--epochs", "1", "--image-size", "32", "--scenes", "40"]
 
@@ -122,6 +122,7 @@ def test_finetune(recipe, script):
     assert meta["metrics"]["pixels"] == 2 * 32 * 32
 
 
+@slow
 def test_ctrl_c_on_the_command_line(recipe):
     out = recipe / "interrupted"
     command = [

@@ -87,6 +87,7 @@ class Staged(Config):
         return [head, everything] if self.both else [head]
 
 
+@slow  # test_stages does it with parts, too
 def test_stages_stopped_and_resumed(small_scenes, tmp_path):
     straight, stopped = tmp_path / "straight", tmp_path / "stopped"
     straight_run(small_scenes, straight, Staged)
