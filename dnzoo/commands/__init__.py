@@ -12,6 +12,7 @@ from dnzoo import __version__, terminal
 from dnzoo.commands import train
 from dnzoo.commands.check import Check
 from dnzoo.commands.compare import Compare
+from dnzoo.commands.demo import Demo
 from dnzoo.commands.evaluate import Evaluate
 from dnzoo.commands.export import Export
 from dnzoo.commands.info import Info
@@ -20,6 +21,7 @@ from dnzoo.commands.pack import Pack
 from dnzoo.commands.predict import Predict
 
 COMMANDS = {
+    "demo": Demo,
     "list": List,
     "info": Info,
     "check": Check,

@@ -98,7 +98,7 @@ def hand_over(args: Sequence[str]) -> None:
     startup.start_keras()
     from dnzoo import training
 
-    recipe = _load(name)
+    recipe = load(name)
     training.command(
         recipe.build,
         getattr(recipe, "config_of", None) or recipe.Config,
@@ -130,7 +130,7 @@ def asked_for(args: Sequence[str]) -> tuple[str, list[str]]:
     return name, [*given, *options]
 
 
-def _load(name: str) -> ModuleType:
+def load(name: str) -> ModuleType:
     """The recipe from its file: in a checkout no package leads to it."""
     place = f"dnzoo.recipes.{name}"
     spec = importlib.util.spec_from_file_location(place, _folder() / f"{name}.py")

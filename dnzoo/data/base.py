@@ -11,6 +11,13 @@ from dnzoo.data.arrays import cached
 from dnzoo.data.check import Look
 from dnzoo.data.targets import ClassMask, Image, Target
 
+# what folders of splits are called
+NAMES: dict[str, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "validation": ("validation", "val", "valid"),
+    "test": ("test", "testing"),
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class Data:
@@ -76,3 +83,30 @@ def fitted(
 
     squares = {split: (count, square(found)) for split, (count, found) in sources.items()}
     return cached(name, squares, data_dir, beside=beside)
+
+
+def parts_of(folder: Path, complete: bool = True) -> dict[str, Path]:
+    """{split: its sub-folder}, of those that are there.
+
+    Args:
+        folder: of the user's own.
+        complete: refuse a folder of a split without one of training images.
+
+    Raises:
+        ValueError: for two folders of one split; for others without train/.
+    """
+    found = {}
+    for split, names in NAMES.items():
+        there = [folder / name for name in names if (folder / name).is_dir()]
+        if len(there) > 1:
+            raise ValueError(
+                f"{folder} has {' and '.join(f'{p.name}/' for p in there)}: which is the {split} split?"
+            )
+        if there:
+            found[split] = there[0]
+    if complete and found and "train" not in found:
+        raise ValueError(
+            f"{folder} has {', '.join(f'{path.name}/' for path in found.values())} but no train/: "
+            "training images are missing. Splits are called train/, validation/ and test/."
+        )
+    return found

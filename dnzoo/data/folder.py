@@ -8,18 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from dnzoo.data import arrays, check, masks
-from dnzoo.data.base import fitted
+from dnzoo.data.base import fitted, parts_of
 from dnzoo.data.check import Look
 from dnzoo.data.scenes import SPLITS
 from dnzoo.imaging import reading
 
 Pairs = dict[str, list[tuple[Path, Path]]]
-# what folders of splits are called
-NAMES: dict[str, tuple[str, ...]] = {
-    "train": ("train", "training"),
-    "validation": ("validation", "val", "valid"),
-    "test": ("test", "testing"),
-}
 SUFFIX: str = "_mask"  # of the masks of images in one folder
 CLASSES: str = "classes.txt"
 
@@ -97,7 +91,7 @@ def look(
     found.notes += [
         f"There is no folder {split}/: a tenth of the training images takes its place."
         for split in SPLITS
-        if _parts(folder) and split not in _parts(folder)
+        if parts_of(folder) and split not in parts_of(folder)
     ]
     if thorough and not found.refusals:
         for pair in itertools.chain(*pairs.values()):
@@ -111,7 +105,7 @@ def look(
 
 def has_masks(folder: Path) -> bool:
     """Whether a folder looks like one of images with masks."""
-    roots = (folder, *_parts(folder).values())
+    roots = (folder, *parts_of(folder, complete=False).values())
     return any((root / "masks").is_dir() or _beside(root) for root in roots)
 
 
@@ -123,12 +117,7 @@ def _identity(folder: Path, pairs: Pairs, settings: object) -> tuple[str, dict[P
 
 def _split(folder: Path, seed: int) -> Pairs:
     """Pairs of each split: as the folder has them, or 80, 10 and 10 percent by the seed."""
-    parts = _parts(folder)
-    if parts and "train" not in parts:
-        raise ValueError(
-            f"{folder} has {', '.join(f'{path.name}/' for path in parts.values())} but no train/: "
-            "training images are missing. Splits are called train/, validation/ and test/."
-        )
+    parts = parts_of(folder)
     found = {split: _pairs(path) for split, path in parts.items()}
     rest = found.get("train") or _pairs(folder)
     lacking = [split for split in ("test", "validation") if split not in found]
@@ -145,20 +134,6 @@ def _split(folder: Path, seed: int) -> Pairs:
         if not pairs:
             raise ValueError(f"{folder}: there is no image in the {split} split.")
     return {split: found[split] for split in SPLITS}
-
-
-def _parts(folder: Path) -> dict[str, Path]:
-    """The folders of splits that are there."""
-    found = {}
-    for split, names in NAMES.items():
-        there = [folder / name for name in names if (folder / name).is_dir()]
-        if len(there) > 1:
-            raise ValueError(
-                f"{folder} has {' and '.join(f'{p.name}/' for p in there)}: which is the {split} split?"
-            )
-        if there:
-            found[split] = there[0]
-    return found
 
 
 def _beside(folder: Path) -> bool:

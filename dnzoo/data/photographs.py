@@ -16,7 +16,7 @@ from PIL import Image
 
 from dnzoo.data import check, targets, tfds_offline
 from dnzoo.data.arrays import cached, place
-from dnzoo.data.base import Data
+from dnzoo.data.base import Data, parts_of
 from dnzoo.data.check import Look
 from dnzoo.data.scenes import SPLITS
 from dnzoo.data.targets import Target
@@ -24,7 +24,9 @@ from dnzoo.imaging import reading
 
 # Debian's lomiri-wallpapers-16.04, mate-backgrounds
 BACKGROUNDS: Path = Path("/usr/share/backgrounds")
-# of them what is no photograph
+# ten that are a part of dnzoo, split; LICENSE there names authors and terms
+SAMPLE: Path = Path(__file__).with_name("photographs_sample")
+# of Debian's what is no photograph
 DRAWN: re.Pattern[str] = re.compile("mate/(abstract|desktop)/|umang|analogpattern")
 TILE: int = 192  # of the large picture; 2, 3 and 4 divide it
 SMALLEST: int = 144  # rows and columns of a test photograph at least, as many as the report shows
@@ -74,8 +76,10 @@ def load(
     Args:
         data: "photographs" (Debian's packages lomiri-wallpapers-16.04 and mate-backgrounds, a tenth
             of them for validation; the test is eleven photographs of scikit-image and scikit-learn),
+            "sample" (ten that are a part of dnzoo: eight to train and validate on, two to test),
             "div2k" (fetched by TFDS; a tenth of "train" validates, "validation" tests), or a folder
-            of images (`dnzoo.imaging.reading.TYPES`), split 80, 10, 10 by `seed`.
+            of images (`dnzoo.imaging.reading.TYPES`), in train/, validation/ and test/, or split 80, 10,
+            10 by `seed`.
         data_dir: where prepared data goes.
         scale: 2, 3 or 4.
         seed: of the split.
@@ -95,16 +99,17 @@ def load(
     if data == "photographs":
         root, shrink = BACKGROUNDS, SHRINK
         parts = _split(find(), seed, ("validation", "train"))
-    elif Path(data).is_dir():
-        root, shrink = Path(data), 1
-        parts = _split(find(data), seed, ("test", "validation", "train"))
+    elif data == "sample" or Path(data).is_dir():
+        root, shrink = SAMPLE if data == "sample" else Path(data), 1
+        parts = _split_folder(root, seed)
     else:
         raise FileNotFoundError(
-            f"data={data!r} is neither a folder nor one of photographs, div2k. A folder needs "
+            f"data={data!r} is neither a folder nor one of photographs, sample, div2k. A folder needs "
             f"images: {', '.join(reading.TYPES)}."
         )
     digest, contents = check.identity(root, parts, (scale, seed, shrink, TILE, FLAT, pixels))
-    name, detail = Path(data).resolve().name, f"x{scale}-{digest}"
+    name = "photographs_sample" if data == "sample" else Path(data).resolve().name
+    detail = f"x{scale}-{digest}"
     look = limits = None
     if data != "photographs":
         where = place(f"{name}-{detail}", data_dir)
@@ -290,13 +295,27 @@ def _cut(photographs: Mapping[str, np.ndarray], scale: int) -> dict[str, np.ndar
 
 def _split(paths: Sequence[Path], seed: int, splits: Sequence[str]) -> dict[str, list[Path]]:
     """A tenth of the photographs, one at least, for each split but the last."""
-    if len(paths) < len(SPLITS):
-        raise ValueError(f"{len(paths)} photographs; training, validation and test need 3.")
+    if len(paths) < len(splits):
+        raise ValueError(f"{len(paths)} photographs; {', '.join(splits)} need {len(splits)}.")
     order = [paths[i] for i in np.random.default_rng(seed).permutation(len(paths))]
     held, parts = max(len(paths) // 10, 1), {}
     for split in splits[:-1]:
         parts[split], order = order[:held], order[held:]
     return {**parts, splits[-1]: order}
+
+
+def _split_folder(root: Path, seed: int) -> dict[str, list[Path]]:
+    """The photographs of each split: as sub-folders have them, else a tenth of the others."""
+    folders = parts_of(root)
+    if not folders:
+        return _split(find(root), seed, ("test", "validation", "train"))
+    found = {split: find(path) for split, path in folders.items()}
+    lacking = [split for split in ("test", "validation") if split not in found]
+    found |= _split(found["train"], seed, (*lacking, "train"))
+    for split, paths in found.items():
+        if not paths:
+            raise ValueError(f"{root}: there is no photograph in the {split} split.")
+    return {split: found[split] for split in ("test", "validation", "train")}
 
 
 def _div2k(data_dir: str | Path, scale: int) -> Photographs:

@@ -7,8 +7,9 @@ memory-mapped from there.
 import dataclasses
 import functools
 import gzip
+import itertools
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from dnzoo.data import check, tfds_offline
 from dnzoo.data.arrays import cached, place
-from dnzoo.data.base import Data
+from dnzoo.data.base import Data, parts_of
 from dnzoo.data.check import Look
 from dnzoo.data.photographs import find, read
 from dnzoo.data.scenes import SPLITS
@@ -69,7 +70,8 @@ def load(
             dataset-fashion-mnist is used where it is installed); a folder with the raw files of
             MNIST's kind (`train-images-idx3-ubyte` and so on, gzipped or not) or CIFAR-10's PNGs
             (`data_batch_1.png`, each row a picture); or a folder of images, whose
-            sub-folders are classes. Where there is no test split, a tenth of the pictures is it.
+            sub-folders are classes, in train/, validation/ and test/ or without. Where there is no test
+            split, a tenth of the pictures is it.
         data_dir: where prepared data goes.
         size: rows and columns of the pictures that come out: small grey ones are padded with black,
             others cropped to a square and resized; None: as they are.
@@ -90,19 +92,20 @@ def load(
     if folder.is_dir():
         raw = _raw(folder)
         paths = raw or find(folder)
-        settings = (size, seed, channels, pixels)
+        settings = (size, seed, channels, pixels, *parts_of(folder))
         digest, contents = check.identity(folder, {"all": paths}, settings)
         name = data if data in NAMES else (folder.resolve().name or "pictures")
         detail = f"{size or 'own'}px-seed{seed}-{digest}"
         if raw:
-            parts = _raw_parts(folder)
+            parts = _raw_parts(folder, seed)
         else:
             _check_folder(folder, paths, size)
+            splits = _split(folder, paths, seed)
             look = check.kept(
                 place(f"{name}-{detail}", data_dir),
-                lambda: _look(folder, paths, seed, contents, channels, pixels),
+                lambda: _look(folder, splits, contents, channels, pixels),
             )
-            parts = _parts(paths, look.facts)
+            parts = _parts(folder, splits, look.facts)
     elif data in NAMES:
         return _of_channels(_fetched(data, data_dir, size), channels)
     else:
@@ -110,7 +113,7 @@ def load(
             f"data={data!r} is neither a folder nor one of {', '.join(NAMES)}. A folder needs "
             "MNIST's raw files, CIFAR-10's PNGs, or pictures."
         )
-    sources = {split: (None, _prepared(parts, split, size, seed)) for split in SPLITS}
+    sources = {split: (None, _prepared(parts, split, size)) for split in SPLITS}
     beside = {check.KEPT: look.as_json()} if look else None
     splits = cached(f"{name}-{detail}", sources, data_dir, KINDS, beside)
     return _of_channels(Pictures(name, detail, splits, look=look), channels)
@@ -124,15 +127,13 @@ def _of_channels(data: Pictures, channels: int | None) -> Pictures:
 
 
 def _prepared(
-    parts: Callable[[str], tuple[Any, Any]], split: str, size: int | None, seed: int
+    parts: Callable[[str], tuple[Any, Any]], split: str, size: int | None
 ) -> Iterator[tuple[np.ndarray, ...]]:
-    """Arrays of one split, chunk by chunk; `parts` gives "train" and, mostly, "test"."""
-    pictures, labels = parts("train" if split == "validation" else split)
-    rows = _rows(len(pictures), split, seed)
-    for i in range(0, len(rows), 1000):
-        chosen = rows[i : i + 1000]
-        chunk = np.stack([_resized(pictures[row], size) for row in chosen])
-        yield chunk, np.asarray([labels[row] for row in chosen], "uint8")
+    """Arrays of one split, chunk by chunk; `parts` gives its pictures and labels."""
+    pictures, labels = parts(split)
+    for i in range(0, len(pictures), 1000):
+        chunk = np.stack([_resized(picture, size) for picture in pictures[i : i + 1000]])
+        yield chunk, np.asarray(labels[i : i + 1000], "uint8")
 
 
 def _rows(count: int, split: str, seed: int) -> np.ndarray:
@@ -168,11 +169,17 @@ def _raw(folder: Path) -> list[Path]:
     return []
 
 
-def _raw_parts(folder: Path) -> Callable[[str], tuple[Any, Any]]:
+def _raw_parts(folder: Path, seed: int) -> Callable[[str], tuple[Any, Any]]:
     """Function: split -> (pictures, labels) of raw files."""
-    if any(folder.glob("*-images-idx3-ubyte*")):
-        return lambda split: _idx(folder, IDX[split])
-    return lambda split: _cifar(folder, split)
+    of_mnist = any(folder.glob("*-images-idx3-ubyte*"))
+
+    def parts(split: str) -> tuple[np.ndarray, np.ndarray]:
+        file = "test" if split == "test" else "train"
+        pictures, labels = _idx(folder, IDX[file]) if of_mnist else _cifar(folder, file)
+        rows = _rows(len(pictures), split, seed)
+        return pictures[rows], labels[rows]
+
+    return parts
 
 
 def _check_folder(folder: Path, paths: Sequence[Path], size: int | None) -> None:
@@ -181,13 +188,40 @@ def _check_folder(folder: Path, paths: Sequence[Path], size: int | None) -> None
         raise ValueError(f"{folder} holds {len(paths)} pictures; at least 3 are needed.")
     if size is None:
         raise ValueError(f"{folder} holds images of any size: say size=<pixels>.")
-    if len(_names(paths)) > 255:
-        raise ValueError(f"{folder} has {len(_names(paths))} sub-folders of images; 255 at most.")
+    if len(_names(folder, paths)) > 255:
+        raise ValueError(
+            f"{folder} has {len(_names(folder, paths))} sub-folders of images; 255 at most."
+        )
 
 
-def _names(paths: Sequence[Path]) -> list[Path]:
-    """The folders that are classes."""
-    return sorted({path.parent for path in paths})
+def _class_of(folder: Path, path: Path) -> Path:
+    """The sub-folder that is a picture's class, without that of its split."""
+    place = path.parent.relative_to(folder)
+    splits = [part.name for part in parts_of(folder).values()]
+    return Path(*place.parts[1:]) if place.parts[:1] and place.parts[0] in splits else place
+
+
+def _names(folder: Path, paths: Iterable[Path]) -> list[Path]:
+    """The sub-folders that are classes."""
+    return sorted({_class_of(folder, path) for path in paths})
+
+
+def _split(folder: Path, paths: Sequence[Path], seed: int) -> dict[str, list[Path]]:
+    """The pictures of each split: as sub-folders have them; what lacks one is a part of the others."""
+    folders = parts_of(folder)
+    found = {split: find(path) for split, path in folders.items()}
+    rest = found.get("train", paths)
+    if "test" not in found:
+        found["test"], rest = _held(rest, "test"), _held(rest, "train")
+    if "validation" not in found:
+        rows = {split: _rows(len(rest), split, seed) for split in ("validation", "train")}
+        found |= {split: [rest[row] for row in chosen] for split, chosen in rows.items()}
+    else:
+        found["train"] = list(rest)
+    for split, part in found.items():
+        if not part:
+            raise ValueError(f"{folder}: there is no picture in the {split} split.")
+    return {split: found[split] for split in SPLITS}
 
 
 def _held(paths: Sequence[Path], split: str) -> list[Path]:
@@ -198,33 +232,31 @@ def _held(paths: Sequence[Path], split: str) -> list[Path]:
 
 def _look(
     folder: Path,
-    paths: Sequence[Path],
-    seed: int,
+    splits: Mapping[str, Sequence[Path]],
     contents: Mapping[Path, str],
     channels: int | None,
     pixels: tuple[float | None, float | None],
 ) -> Look:
-    splits = {}
-    for split in SPLITS:
-        found = _held(paths, split)
-        splits[split] = [found[row] for row in _rows(len(found), split, seed)]
     look = check.images(folder, splits, contents, channels=channels, usual=None, pixels=pixels)
-    for name in _names(paths) if len(_names(paths)) > 1 else ():
-        counts = (sum(path.parent == name for path in part) for part in splits.values())
-        look.rows.append([f"images of {name.relative_to(folder)}", *(f"{n:,}" for n in counts)])
+    paths = [path for part in splits.values() for path in part]
+    names = _names(folder, paths)
+    for name in names if len(names) > 1 else ():
+        counts = (sum(_class_of(folder, path) == name for path in part) for part in splits.values())
+        look.rows.append([f"images of {name}", *(f"{n:,}" for n in counts)])
     check.left_out(look, folder, paths)
     return look
 
 
-def _parts(paths: Sequence[Path], facts: Mapping[str, Any]) -> Callable[[str], tuple[Any, Any]]:
+def _parts(
+    folder: Path, splits: Mapping[str, Sequence[Path]], facts: Mapping[str, Any]
+) -> Callable[[str], tuple[Any, Any]]:
     """Function: split -> (pictures, labels) of a folder of images."""
-    names = _names(paths)
+    names = _names(folder, itertools.chain(*splits.values()))
     options = {"channels": facts["channels"], "pixels": facts["pixels"] and tuple(facts["pixels"])}
 
     def parts(split: str) -> tuple[Sequence[Callable[[], np.ndarray]], list[int]]:
-        chosen = _held(paths, split)
-        readers = [functools.partial(read, path, **options) for path in chosen]
-        return readers, [names.index(path.parent) for path in chosen]
+        readers = [functools.partial(read, path, **options) for path in splits[split]]
+        return readers, [names.index(_class_of(folder, path)) for path in splits[split]]
 
     return parts
 

@@ -75,7 +75,7 @@ class SuperResolution(Task):
 
         luma = False
         data: Annotated[str, DATA] = "photographs"
-        """photographs (Debian's), div2k, or a folder of PNG and JPEG files."""
+        """photographs (Debian's), sample (ten that are a part of dnzoo), div2k, or a folder of images."""
         scale: int = 2
         """2, 3 or 4."""
         patch: int = 48

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -64,6 +65,31 @@ def test_folder_of_pictures(tmp_path):
     assert [len(data.splits[s][0]) for s in ("train", "validation", "test")] == [33, 3, 4]
     with pytest.raises(ValueError, match="say size=<pixels>"):
         pictures.load(str(tmp_path / "pictures"), tmp_path / "data")
+
+
+def test_folders_of_splits(tmp_path):
+    """train/, val/ and test/ are splits, what is in them classes; what lacks one is a part of train/."""
+    for split, count in (("train", 24), ("val", 3), ("test", 4)):
+        for i in range(count):
+            folder = tmp_path / "pictures" / split / ("a" if i % 2 else "b")
+            folder.mkdir(parents=True, exist_ok=True)
+            value = {"train": 0, "val": 100, "test": 200}[split] + i
+            Image.fromarray(np.full((8, 8), value, "uint8")).save(folder / f"{i}.png")
+    data = pictures.load(str(tmp_path / "pictures"), tmp_path / "data", size=8)
+    found = {
+        split: {int(one[0, 0, 0]) for one in arrays[0]} for split, arrays in data.splits.items()
+    }
+    assert found == {
+        "train": {*range(24)}, "validation": {100, 101, 102}, "test": {200, 201, 202, 203}
+    }  # fmt: skip
+    assert data.classes == 2
+    (tmp_path / "pictures/val").rename(tmp_path / "elsewhere")
+    data = pictures.load(str(tmp_path / "pictures"), tmp_path / "data", size=8)
+    both = [one[0, 0, 0] for split in ("train", "validation") for one in data.splits[split][0]]
+    assert sorted(both) == [*range(24)] and len(data.splits["validation"][0]) == 2
+    (tmp_path / "pictures/train").rename(tmp_path / "pictures/more")
+    with pytest.raises(ValueError, match="has test/ but no train/"):
+        pictures.load(str(tmp_path / "pictures"), tmp_path / "data", size=8)
 
 
 def test_grey_folders_have_one_channel(tmp_path):
@@ -133,6 +159,30 @@ def test_tiles_are_aligned(photos, tmp_path, scale):
     assert np.array_equal(again.splits["train"][0], data.splits["train"][0])
 
 
+def test_photographs_in_folders_of_splits(photos, tmp_path):
+    paths = sorted(photos.iterdir())
+    for split, chosen in (("train", paths[:-1]), ("valid", paths[-1:])):
+        (tmp_path / "set" / split).mkdir(parents=True)
+        for path in chosen:
+            shutil.copy(path, tmp_path / "set" / split)
+    parts = photographs._split_folder(tmp_path / "set", 0)
+    names = {split: {path.name for path in found} for split, found in parts.items()}
+    assert names["validation"] == {paths[-1].name} and len(names["test"]) == 1
+    assert names["train"] | names["test"] == {path.name for path in paths[:-1]}
+    assert not names["train"] & names["test"]
+
+
+def test_the_sample_is_what_its_licence_names(tmp_path):
+    """Each photograph has an author and terms; the splits share none."""
+    data = photographs.load("sample", tmp_path, 3)
+    assert {*data.test} == {"dogs.jpg", "hopper.jpg"}
+    assert len(data.splits["train"][0]) > 40 and len(data.splits["validation"][0])
+    named = (photographs.SAMPLE / "LICENSE").read_text("utf-8")
+    paths = sorted(photographs.SAMPLE.rglob("*.jpg"))
+    assert len(paths) == 10
+    assert all(path.relative_to(photographs.SAMPLE).as_posix() in named for path in paths)
+
+
 def test_small_photographs_are_named(tmp_path):
     """Left out where there are others; refused before training where there are none."""
     root = tmp_path / "mine"
@@ -170,7 +220,9 @@ def test_test_photographs_are_what_they_say():
 
 
 def test_photographs_bad_input(photos, tmp_path, monkeypatch):
-    with pytest.raises(FileNotFoundError, match="neither a folder nor one of photographs, div2k"):
+    with pytest.raises(
+        FileNotFoundError, match="neither a folder nor one of photographs, sample, div2k"
+    ):
         photographs.load("nowhere")
     monkeypatch.setattr(photographs, "BACKGROUNDS", tmp_path / "none")
     with pytest.raises(FileNotFoundError, match="apt install lomiri-wallpapers"):
