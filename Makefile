@@ -12,7 +12,7 @@ export TF_CPP_MIN_LOG_LEVEL = 2
 .PHONY: help demo test test-all test-rest soak lint format package index clean
 
 help:
-	@echo "make demo      train a U-Net on the sample, 3 to 13 minutes after the install"
+	@echo "make demo      train a network that enlarges photographs, and show what it does"
 	@echo "make test      the tests, with TensorFlow"
 	@echo "make test-all  the tests, compared with JAX and PyTorch too"
 	@echo "make test-rest what make test left out of them"
@@ -23,11 +23,7 @@ help:
 	@echo "make clean     remove .venv (data/ and runs/ stay)"
 
 demo: $(INSTALLED)
-	@echo "Training: 3 to 5 minutes on 2 cores with AVX-512, 13 without; 0.2 GB in data/ and runs/."
-	@$(PYTHON) recipes/unet.py --image-size 64 --scenes 3000 --epochs 9 --filters 16 32 64 128 256 \
-		--loss cross_entropy+dice --learning-rate 0.003 --warmup 100 --precision float32 --out runs/demo
-	@echo "Try it on a picture of your own:"
-	@echo "    $(PYTHON) -m dnzoo predict runs/demo/saved_model PICTURE --out runs/demo/yours"
+	@$(PYTHON) -m dnzoo demo
 
 test: $(INSTALLED)
 	@echo "Testing: 8 to 18 minutes on 2 cores."
