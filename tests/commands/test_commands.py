@@ -91,7 +91,7 @@ def test_info(capsys):
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["lst"], 2, "error: no command 'lst'; there are: list,"),
+        (["lst"], 2, "error: no command 'lst'; there are: demo, list,"),
         (["lst"], 2, "Did you mean list?"),
         (["train", "unte"], 2, "Did you mean unet?"),
         (["list", "zzz"], 1, "error: no model is like 'zzz'."),
@@ -177,7 +177,7 @@ def test_help_of_recipes_says_what_values_mean(name, capsys, monkeypatch):
     out = said(capsys, "train", name, "--help", code=0).out
     assert f"usage: dnzoo train {name}" in out
     assert not re.search(r"\b(STR|INT|FLOAT|TEXT)\b|\{None\}", out)
-    written = [line.strip() for line in train._load(name).__doc__.splitlines() if line.strip()]
+    written = [line.strip() for line in train.load(name).__doc__.splitlines() if line.strip()]
     shown = [line.strip() for line in out.splitlines()]
     assert all(line in shown for line in written)  # each on a line of its own
 
