@@ -88,10 +88,11 @@ def look(
     )
     used = [path for part in pairs.values() for pair in part for path in pair]
     check.left_out(found, folder, [*used, folder / CLASSES])
+    there = parts_of(folder) or _inside(folder)
     found.notes += [
         f"There is no folder {split}/: a tenth of the training images takes its place."
         for split in SPLITS
-        if parts_of(folder) and split not in parts_of(folder)
+        if there and split not in there
     ]
     if thorough and not found.refusals:
         for pair in itertools.chain(*pairs.values()):
@@ -117,8 +118,8 @@ def _identity(folder: Path, pairs: Pairs, settings: object) -> tuple[str, dict[P
 
 def _split(folder: Path, seed: int) -> Pairs:
     """Pairs of each split: as the folder has them, or 80, 10 and 10 percent by the seed."""
-    parts = parts_of(folder)
-    found = {split: _pairs(path) for split, path in parts.items()}
+    found = {split: _pairs(path) for split, path in parts_of(folder).items()}
+    found |= {split: _pairs(folder, path.name) for split, path in _inside(folder).items()}
     rest = found.get("train") or _pairs(folder)
     lacking = [split for split in ("test", "validation") if split not in found]
     if len(rest) < 1 + len(lacking):
@@ -136,13 +137,30 @@ def _split(folder: Path, seed: int) -> Pairs:
     return {split: found[split] for split in SPLITS}
 
 
+def _inside(folder: Path) -> dict[str, Path]:
+    """{split: the folder of its images} of images/train/ with masks/train/, and so on."""
+    images, masks = folder / "images", folder / "masks"
+    found = parts_of(images) if images.is_dir() and masks.is_dir() else {}
+    for path in found.values():
+        if not (masks / path.name).is_dir():
+            raise ValueError(f"{folder} has images/{path.name}/ but no masks/{path.name}/.")
+    return found
+
+
 def _beside(folder: Path) -> bool:
     return any(path.stem.endswith(SUFFIX) for path in reading.listed(folder))
 
 
-def _pairs(folder: Path) -> list[tuple[Path, Path]]:
+def _pairs(folder: Path, part: str = "") -> list[tuple[Path, Path]]:
+    """Images and their masks in a folder; `part`: the sub-folder of images/ and of masks/."""
     if (folder / "images").is_dir() and (folder / "masks").is_dir():
-        images, found = (reading.listed(folder / part) for part in ("images", "masks"))
+        images, found = (reading.listed(folder / kind / part) for kind in ("images", "masks"))
+        for kind, listed in (("images", images), ("masks", found)):
+            if not listed and (others := [*(folder / kind / part).glob("*.*")]):
+                raise ValueError(
+                    f"{folder / kind / part} has {len(others)} files and none that is read, such as "
+                    f"{min(others).name}; read are {', '.join(reading.TYPES)}."
+                )
     elif folder.is_dir() and _beside(folder):
         both = reading.listed(folder)
         found = [path for path in both if path.stem.endswith(SUFFIX)]
@@ -150,7 +168,8 @@ def _pairs(folder: Path) -> list[tuple[Path, Path]]:
     else:
         raise FileNotFoundError(
             f"{folder} must hold images/ and masks/, or images with their masks beside them (x.jpg, "
-            "x_mask.png), or train/, validation/ and test/ with these."
+            "x_mask.png), or train/, validation/ and test/ with these, or images/train/ and masks/train/, "
+            "and so on."
         )
     stems = {path.stem for path in images}
     by_stem = collections.defaultdict(list)

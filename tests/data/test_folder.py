@@ -195,6 +195,28 @@ def test_names_of_splits(tmp_path, splits):
     assert sum("a tenth of the training images" in note for note in data.look.notes) == taken
 
 
+def test_splits_inside_images_and_masks(tmp_path):
+    for split, count in (("train", 12), ("val", 3)):
+        made = write(tmp_path / split, count=count)
+        for kind in ("images", "masks"):
+            (tmp_path / "mine" / kind).mkdir(parents=True, exist_ok=True)
+            (made / kind).rename(tmp_path / "mine" / kind / split)
+    data = load(tmp_path / "mine")
+    assert [len(data.splits[split][0]) for split in ("train", "validation", "test")] == [11, 3, 1]
+    assert sum("a tenth of the training images" in note for note in data.look.notes) == 1
+    (tmp_path / "mine/masks/val").rename(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match="has images/val/ but no masks/val/"):
+        load(tmp_path / "mine")
+
+
+def test_files_that_are_not_read_are_named(tmp_path):
+    write(tmp_path / "mine", ending=".gif")
+    with pytest.raises(
+        ValueError, match=r"has 6 files and none that is read, such as 0.gif; .*\.png"
+    ):
+        load(tmp_path / "mine")
+
+
 def test_splits_that_are_not_clear(tmp_path):
     write(tmp_path / "mine/val")
     with pytest.raises(ValueError, match="has val/ but no train/"):
