@@ -1,8 +1,9 @@
 """Masks of class numbers: what a label means, by one rule for every loss and metric.
 
 A label is a class, 0 to `classes` - 1, or `ignore_index`, whose pixels do not count. Anything else (a
-larger number, a negative one, 0.5, NaN) is a `ValueError`. Inside a compiled graph, where values can't be
-seen, its pixel does not count either: on every backend, in every loss and metric.
+larger number, a negative one, 0.5, NaN) is a `ValueError`, and in a compiled graph of TensorFlow, as `fit`
+makes it, an `InvalidArgumentError` of the same words. XLA and JAX can't raise: there its pixel does not
+count either, in every loss and metric.
 
 Labels may be of any type, booleans and whole floating point numbers included: Keras's losses get masks
 as float32.
@@ -61,6 +62,7 @@ def class_numbers(
 
     Raises:
         ValueError: for a label that is neither, where values can be seen.
+        tf.errors.InvalidArgumentError: for one, when a compiled graph of TensorFlow runs.
 
     Example:
         >>> class_numbers("Dice", ops.convert_to_tensor([0.0, 255.0, 1.0]), 2)[1].numpy().tolist()
@@ -75,15 +77,26 @@ def class_numbers(
         known = known & (ops.floor(labels) == labels)
     ignored = ops.zeros_like(known) if ignore_index is None else labels == ignore_index
     beyond = ops.logical_not(known | ignored)
-    if seen(beyond) and bool(ops.any(beyond)):
+    ignoring = "" if ignore_index is None else f", {ignore_index} is ignored"
+    rule = f"{owner}: labels must be class numbers, 0 to {classes - 1}{ignoring}; got"
+    if not seen(beyond):
+        labels = _checked_in_graph(labels, beyond, rule)
+    elif bool(ops.any(beyond)):
         found = np.unique(ops.convert_to_numpy(labels)[ops.convert_to_numpy(beyond)])[:5]
-        ignoring = "" if ignore_index is None else f", {ignore_index} is ignored"
-        raise ValueError(
-            f"{owner}: labels must be class numbers, 0 to {classes - 1}{ignoring}; got "
-            f"{', '.join(f'{value:g}' for value in found.tolist())}."
-        )
+        raise ValueError(f"{rule} {', '.join(f'{value:g}' for value in found.tolist())}.")
     counts = known & ops.logical_not(ignored)
     return ops.cast(ops.where(counts, labels, ops.zeros_like(labels)), "int32"), counts
+
+
+def _checked_in_graph(labels: Any, beyond: Any, rule: str) -> Any:
+    """The labels, which a compiled graph of TensorFlow looks at when it runs."""
+    if keras.backend.backend() != "tensorflow" or isinstance(labels, keras.KerasTensor):
+        return labels
+    import tensorflow as tf
+
+    said = [rule, "numbers from", tf.reduce_min(labels), "to", tf.reduce_max(labels)]
+    with tf.control_dependencies([tf.debugging.Assert(~tf.reduce_any(beyond), said)]):
+        return tf.identity(labels)
 
 
 def seen(x: Any) -> bool:

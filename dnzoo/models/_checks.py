@@ -43,7 +43,7 @@ def checked_input_shape(
         argument: its name, for the error.
 
     Raises:
-        ValueError: for another number of sizes, one below 1, or unknown channels.
+        ValueError: for another number of sizes, one below 1, unknown channels, or channels first.
     """
     sizes = tuple(shape) if isinstance(shape, (tuple, list)) else ()
     ranks = rank if isinstance(rank, tuple) else (rank,)
@@ -58,7 +58,18 @@ def checked_input_shape(
         raise ValueError(
             f"{argument} must be {axes}, integers of at least 1{free}; got {argument}={shape!r}."
         )
+    _check_order(sizes, argument)
     return tuple(None if size is None else int(size) for size in sizes)
+
+
+def _check_order(sizes: tuple[int | None, ...], argument: str) -> None:
+    """Raise ValueError for a square image whose channels come first, or are missing."""
+    *first, rows, columns = sizes
+    if rows is None or rows != columns or rows < 32 or first not in ([], [1], [3]):
+        return
+    right = (rows, columns, *(first or [1]))
+    why = "channels come last" if first else "an image has channels too"
+    raise ValueError(f"{argument}={sizes}: {why}, as in {right}.")
 
 
 def _is_size(value: Any) -> bool:

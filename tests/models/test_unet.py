@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import re
 
 import keras
 import numpy as np
@@ -265,3 +266,17 @@ def test_models_are_channels_last_whatever_kerass_setting():
         assert keras.config.image_data_format() == "channels_first"
     finally:
         keras.config.set_image_data_format("channels_last")
+
+
+@pytest.mark.parametrize(
+    ("shape", "right"),
+    [((3, 256, 256), "(256, 256, 3)"), ((1, 64, 64), "(64, 64, 1)"), ((256, 256), "(256, 256, 1)")],
+)
+def test_channels_first_or_none_are_refused(shape, right):
+    with pytest.raises(ValueError, match=re.escape(f"as in {right}")):
+        unet(shape, classes=2, filters=(2, 4))
+
+
+@pytest.mark.parametrize("shape", [(128, 64), (None, 64), (3, 64, 32), (5, 64, 64)])
+def test_shapes_that_may_be_meant(shape):
+    assert unet(shape, classes=2, filters=(2, 4), padding="same").output_shape[-1] == 2
