@@ -42,19 +42,6 @@ def test_splits_share_no_garment():
     assert garments.SAMPLE.stat().st_size < 4e6
 
 
-def test_builder_equals_compose(small_scenes, tmp_path):
-    from dnzoo.data.builders import FashionScenes, ScenesConfig
-
-    images, masks = small_scenes.splits["validation"]
-    expected = [garments.compose(0, "validation", i, 32) for i in range(6)]
-    found = {image.tobytes(): mask for image, mask in zip(images, masks)}
-    for scene in expected:  # TFDS shuffles
-        assert np.array_equal(found[scene["image"].tobytes()], scene["segmentation_mask"])
-    names = {ScenesConfig(**{key: 7}).name for key in ("size", "train", "test", "seed")}
-    assert len(names) == 4 and ScenesConfig().name in FashionScenes.builder_configs
-    assert small_scenes.class_names == garments.CLASS_NAMES
-
-
 def write_pair(folder, name, size=(20, 30), image_type="png", classes=3):
     rng = np.random.default_rng(len(name))
     for kind in ("images", "masks"):
