@@ -1,6 +1,7 @@
 """Scenes, folders, batches and augmentation."""
 
 import socket
+import sys
 
 import numpy as np
 import pytest
@@ -144,6 +145,15 @@ def test_no_network_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(tfds, "builder", lambda *args, **kwargs: pytest.fail("TFDS was asked"))
     monkeypatch.setattr(tfds_offline, "_answers", lambda url: False)
     with pytest.raises(ConnectionError, match=r"does not answer.*data=<folder>"):
+        segmentation.load("oxford_iiit_pet", tmp_path)
+
+
+def test_without_tfds_it_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    said = (
+        "oxford_iiit_pet is a name of .* tensorflow_datasets is missing: pip install tensorflow-d"
+    )
+    with pytest.raises(ImportError, match=said):
         segmentation.load("oxford_iiit_pet", tmp_path)
 
 
