@@ -18,6 +18,7 @@ EXTRAS: dict[str, str] = {
     "jax": "jax",
     "torch": "torch",
     "keras_tuner": "tune",
+    "optuna": "optuna",
     "sklearn": "tune",
     "onnx": "export",
     "openvino": "export",

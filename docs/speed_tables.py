@@ -266,5 +266,11 @@ of three colours ("with mapped files" are pages that the kernel takes back when 
 needs beyond a tile is computed again by the next. The next lever: the decoder needs far less of that margin than the encoder, and could be cut to it."""
 
 
+def install_machine():
+    """Where and when start-up was measured."""
+    row = read("install")[-1]
+    return f"{row['cpu']}, {row['date']}"
+
+
 def plain(name, columns):
     return table(list(columns), [[row[key] for key in columns.values()] for row in read(name)])

@@ -20,14 +20,14 @@ LICENCE = re.compile(r"\b(?:Apache-2\.0|CC BY(?:-SA)?|GPL-\d\+?|MIT)(?![\w-])")
 
 @dataclasses.dataclass
 class List:
-    """Show the trained models with task, parameters, score, size, licence of their data, and whether they
-    are on this machine; then those that can be built."""
+    """Show the trained models with task, parameters, score, size, licence of their data, and whether this
+    version's are on this machine; then the architectures, which have no weights."""
 
     pattern: Annotated[tyro.conf.Positional[str], PATTERN] = "*"
     """Only names like this: "unet*"."""
 
     def run(self) -> None:
-        """Print one table."""
+        """Print one table, and a line."""
         table = rich.table.Table(box=rich.box.SIMPLE, pad_edge=False, collapse_padding=True)
         for column in ("model", "task", "parameters", "score", "MB", "data's licence", "here"):
             right = column in ("parameters", "MB")
@@ -36,16 +36,17 @@ class List:
             table.columns[i].no_wrap = True
         rows = [(name, *row(name)) for name in pretrained.list_pretrained(self.pattern)]
         built = [name for name in builders() if fnmatch.fnmatch(name, self.pattern)]
-        for i, cells in enumerate(rows):
-            table.add_row(*cells, end_section=bool(built) and i == len(rows) - 1)
-        for name in built:
-            table.add_row(name, "to be built")
-        if not table.rows:
+        for cells in rows:
+            table.add_row(*cells)
+        if not rows and not built:
             known = [*pretrained.list_pretrained(), *builders()]
             raise ValueError(
                 f"no model is like {self.pattern!r}.{terminal.nearest(self.pattern, known)}"
             )
-        terminal.show(table)
+        if rows:
+            terminal.show(table)
+        if built:
+            print(f"To be built, by dnzoo.create_model: {', '.join(built)}")
 
 
 def row(name: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -41,6 +42,7 @@ def cached(
     if not folder.is_dir():
         with storage.owned(data_dir, wait=True):
             if not folder.is_dir():  # another process has made it meanwhile
+                print(f"Preparing {folder}.", file=sys.stderr)
                 with storage.new_folder(folder) as partial:
                     for split, (count, source) in sources.items():
                         _write(partial, split, count, source, kinds)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from dnzoo.data import check
 from dnzoo.data.photographs import find
 from dnzoo.data.scenes import SPLITS, Split, assemble
 from dnzoo.imaging import reading
@@ -59,7 +60,7 @@ class Cutouts:
 
     Attributes:
         class_names: "background", then a name for each sub-folder.
-        fingerprint: 12 hexadecimal digits that change with the files and the seed.
+        fingerprint: 12 hexadecimal digits that change with the contents of the files and the seed.
 
     Raises:
         FileNotFoundError: when a folder is missing; the message says what to install or pass.
@@ -76,8 +77,12 @@ class Cutouts:
         photographs = find(backgrounds, NO_BACKGROUND, "backgrounds")
         self.class_names: tuple[str, ...] = ("background", *classes)
         state = hashlib.sha256(repr((seed, HELD_OUT)).encode())
-        for path in [path for paths in classes.values() for path in paths] + photographs:
-            state.update(f"{path}{path.stat().st_size}".encode())
+        for name, paths in {
+            **classes,
+            "": photographs,
+        }.items():  # in order: it decides what is drawn
+            contents = check.digests(paths)
+            state.update("".join(f"\n{name} {contents[path]}" for path in paths).encode())
         self.fingerprint: str = state.hexdigest()[:12]
         self._cutouts = {name: _split(paths, seed, name) for name, paths in classes.items()}
         self._backgrounds = _split(photographs, seed, "backgrounds")

@@ -6,7 +6,7 @@ right, bottom) in pixels; labels uint8 (n, k), 255 where there is no object.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,7 +15,8 @@ import numpy as np
 from dnzoo.data import tfds_offline
 from dnzoo.data.arrays import cached
 from dnzoo.data.base import Data
-from dnzoo.data.scenes import SPLITS
+from dnzoo.data.composed import Composed
+from dnzoo.data.scenes import SPLITS, Split
 from dnzoo.data.targets import Boxes, Image, InstanceMask, Labels, Target
 from dnzoo.metrics.labels import IGNORE
 
@@ -68,26 +69,27 @@ def load(
         ConnectionError: when data must be fetched and there is no network.
     """
     if data in ("cutout_scenes", "fashion_scenes"):
-        from dnzoo.data import builders
-
-        counts = {"train": scenes, "validation": VALIDATION, "test": TEST}
-        folders = {"cutouts": cutouts, "backgrounds": backgrounds}
-        folders = folders if data == "cutout_scenes" else {}
-        builder = builders.prepared(data, data_dir, size=size, seed=seed, **counts, **folders)
-        parts = {split: split for split in SPLITS}
-        detail, read = builder.builder_config.name, _scene
-        names = builder.info.features["objects"].feature["label"].names
+        counts: dict[Split, int] = {"train": scenes, "validation": VALIDATION, "test": TEST}
+        composed = Composed(data, size, counts, seed, folders=(cutouts, backgrounds))
+        detail, names = composed.detail, composed.class_names[1:]
+        sources = {
+            split: (counts[split], _rows(map(_scene, composed.scenes(split)), size))
+            for split in SPLITS
+        }
     elif data == "coco/2017":
         builder = tfds_offline.reachable("coco/2017_panoptic", data_dir, "another of the data sets")
         parts = {"train": "train[:90%]", "validation": "train[90%:]", "test": "validation"}
-        detail, read = f"{size}px", _panoptic
+        detail = f"{size}px"
         names = builder.info.features["panoptic_objects"].feature["label"].names[:COCO_THINGS]
+        sources = {
+            split: (
+                builder.info.splits[part].num_examples,
+                _rows(map(_panoptic, tfds_offline.examples(builder, part)), size),
+            )
+            for split, part in parts.items()
+        }
     else:
         raise FileNotFoundError(f"data={data!r} is none of {', '.join(NAMES)}.")
-    sources = {
-        split: (builder.info.splits[part].num_examples, _rows(builder, part, read, size))
-        for split, part in parts.items()
-    }
     name = NAMES[data]
     arrays = cached(f"{name}-instances-{detail}", sources, data_dir, KINDS)
     # as many places as the fullest image needs
@@ -97,10 +99,9 @@ def load(
 
 
 def _rows(
-    builder: Any, split: str, read: Callable[[Mapping[str, Any]], tuple[Any, Any, Any]], size: int
+    examples: Iterable[tuple[np.ndarray, list[np.ndarray], Sequence[int]]], size: int
 ) -> Iterator[tuple[np.ndarray, ...]]:
-    for example in tfds_offline.examples(builder, split):
-        image, masks, labels = read(example)
+    for image, masks, labels in examples:
         image = Image().fitted(image, size)
         masks = [InstanceMask().fitted(mask, size) for mask in masks]
         order = np.argsort([-np.count_nonzero(mask) for mask in masks])[:OBJECTS]
@@ -119,10 +120,10 @@ def _box(mask: np.ndarray) -> tuple[int, int, int, int]:
     return columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
 
 
-def _scene(example: Mapping[str, Any]) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
-    labels = example["objects"]["label"]
-    masks = [example["instance_mask"][..., 0] == 1 + i for i in range(len(labels))]
-    return example["image"], masks, labels
+def _scene(scene: Mapping[str, Any]) -> tuple[np.ndarray, list[np.ndarray], list[int]]:
+    labels = [label - 1 for label in scene["labels"]]  # without a background
+    masks = [scene["instance_mask"] == 1 + i for i in range(len(labels))]
+    return scene["image"], masks, labels
 
 
 def _panoptic(example: Mapping[str, Any]) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:

@@ -7,15 +7,17 @@ data set may be larger than memory.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from dnzoo.data import folder, tfds_offline
+from dnzoo.data.arrays import cached
 from dnzoo.data.base import Data, fitted
-from dnzoo.data.scenes import SPLITS
+from dnzoo.data.composed import Composed
+from dnzoo.data.scenes import SPLITS, Split
 from dnzoo.data.targets import ClassMask, Image, Target
 from dnzoo.imaging.drawing import palette
 from dnzoo.metrics.labels import IGNORE
@@ -126,20 +128,10 @@ def fashion_scenes(
     seed: int = 0,
     without: Sequence[str] = (),
 ) -> SegmentationData:
-    """Garment scenes (`dnzoo.data.garments`), made through their TFDS builder."""
-    from dnzoo.data import builders
-
-    builder = builders.prepared(
-        "fashion_scenes",
-        data_dir,
-        size=size,
-        train=train,
-        validation=validation,
-        test=test,
-        seed=seed,
-        without=without,
-    )
-    return _composed(builder, data_dir, size)
+    """Garment scenes (`dnzoo.data.garments`)."""
+    counts: dict[Split, int] = {"train": train, "validation": validation, "test": test}
+    composed = Composed("fashion_scenes", size, counts, seed, without)
+    return _composed("fashion_scenes", composed, data_dir)
 
 
 def cutout_scenes(
@@ -152,63 +144,35 @@ def cutout_scenes(
     without: Sequence[str] = (),
     folders: tuple[str | Path | None, str | Path | None] = (None, None),
 ) -> SegmentationData:
-    """Scenes of cut-out photographs (`dnzoo.data.cutouts`), made through their TFDS builder."""
-    from dnzoo.data import builders
-
-    builder = builders.prepared(
-        "cutout_scenes",
-        data_dir,
-        size=size,
-        train=train,
-        validation=validation,
-        test=test,
-        seed=seed,
-        without=without,
-        cutouts=folders[0],
-        backgrounds=folders[1],
-    )
-    return _composed(builder, data_dir, size, name="cutouts")
+    """Scenes of cut-out photographs (`dnzoo.data.cutouts`)."""
+    counts: dict[Split, int] = {"train": train, "validation": validation, "test": test}
+    composed = Composed("cutout_scenes", size, counts, seed, without, folders)
+    return _composed("cutouts", composed, data_dir)
 
 
-def _composed(
-    builder: Any, data_dir: str | Path, size: int, name: str | None = None
-) -> SegmentationData:
-    splits = {split: (builder, split, lambda mask: mask) for split in SPLITS}
-    return _from_tfds(name or builder.name, builder.builder_config.name, splits, data_dir, size)
+def _composed(name: str, composed: Composed, data_dir: str | Path) -> SegmentationData:
+    def read(split: Split) -> Iterator[tuple[np.ndarray, ...]]:
+        for scene in composed.scenes(split):
+            yield scene["image"][None], scene["segmentation_mask"][None]
+
+    sources = {split: (composed.counts[split], read(split)) for split in SPLITS}
+    arrays = cached(f"{name}-{composed.detail}", sources, data_dir)
+    return SegmentationData(name, composed.detail, arrays, composed.class_names)
 
 
 def _oxford_iiit_pet(data_dir: str | Path, size: int) -> SegmentationData:
     """Oxford-IIIT Pet (Parkhi et al. 2012): background, pet, outline. A tenth of "train" validates."""
     builder = tfds_offline.reachable("oxford_iiit_pet", data_dir, "images/ and masks/")
+    classes = np.array([IGNORE, 1, 0, 2], "uint8")  # TFDS: 1 pet, 2 background, 3 outline
 
-    def classes(mask: np.ndarray) -> np.ndarray:  # TFDS: 1 pet, 2 background, 3 outline
-        return np.array([IGNORE, 1, 0, 2], "uint8")[mask]
+    def read(part: str) -> Iterator[tuple[np.ndarray, ...]]:
+        for example in tfds_offline.examples(builder, part):
+            yield example["image"], classes[example["segmentation_mask"][..., 0]]
 
-    splits = {"train": "train[:90%]", "validation": "train[90%:]", "test": "test"}
-    splits = {name: (builder, split, classes) for name, split in splits.items()}
-    names = ("background", "pet", "outline")
-    return _from_tfds("oxford_iiit_pet", f"{size}px", splits, data_dir, size, names)
-
-
-def _from_tfds(
-    name: str,
-    detail: str,
-    splits: Mapping[str, tuple[Any, str, Callable[[np.ndarray], np.ndarray]]],
-    data_dir: str | Path,
-    size: int,
-    class_names: Sequence[str] | None = None,
-) -> SegmentationData:
-    import tensorflow_datasets as tfds
-
-    def read(
-        builder: Any, split: str, classes: Callable[[np.ndarray], np.ndarray]
-    ) -> Iterator[tuple[np.ndarray, ...]]:
-        for example in tfds.as_numpy(builder.as_dataset(split=split)):
-            yield example["image"], classes(example["segmentation_mask"][..., 0])
-
-    first = splits["train"][0]
-    class_names = class_names or first.info.features["segmentation_mask"].names
-    counts = {n: builder.info.splits[s].num_examples for n, (builder, s, _) in splits.items()}
-    sources = {split: (counts[split], read(*source)) for split, source in splits.items()}
-    arrays = fitted(f"{name}-{detail}", sources, data_dir, size)
-    return SegmentationData(name, detail, arrays, tuple(class_names))
+    parts = {"train": "train[:90%]", "validation": "train[90%:]", "test": "test"}
+    sources = {
+        split: (builder.info.splits[part].num_examples, read(part)) for split, part in parts.items()
+    }
+    detail, names = f"{size}px", ("background", "pet", "outline")
+    arrays = fitted(f"oxford_iiit_pet-{detail}", sources, data_dir, size)
+    return SegmentationData("oxford_iiit_pet", detail, arrays, names)

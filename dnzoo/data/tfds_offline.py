@@ -27,8 +27,15 @@ def reachable(name: str, data_dir: str | Path, instead: str) -> "tfds.core.Datas
 
     Raises:
         ConnectionError: when it must be fetched and there is no network.
+        ImportError: when TensorFlow Datasets is missing, as it may be where conda installed dnzoo.
     """
-    import tensorflow_datasets as tfds
+    try:
+        import tensorflow_datasets as tfds
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"{name} is a name of TensorFlow Datasets, and {error.name} is missing: "
+            "pip install tensorflow-datasets importlib_resources."
+        ) from error
 
     if not any(Path(data_dir, name).glob("*/dataset_info.json")):
         url = next(iter(tfds.builder_cls(name.split("/")[0]).url_infos))

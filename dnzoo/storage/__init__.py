@@ -1,11 +1,12 @@
 """What lies on disk: outputs that appear whole or not at all, folders with one owner."""
 
 from dnzoo.storage.disk import sha256, writing
-from dnzoo.storage.folder import LITTER, Owned, owned, refuse_filled
+from dnzoo.storage.folder import LITTER, OWN, Owned, owned, refuse_filled
 from dnzoo.storage.whole import new_file, new_folder, refuse_existing, scratch, write_json
 
 __all__ = [
     "LITTER",
+    "OWN",
     "Owned",
     "new_file",
     "new_folder",

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from dnzoo.storage.whole import new_file
 
+EXTRA: str = "assets.extra/dnzoo.json"  # in every folder of ours
+
 
 def files(folder: str | os.PathLike[str]) -> dict[str, Path]:
     """What an archive of the folder holds: {name inside: file}, sorted; hidden files are left out."""

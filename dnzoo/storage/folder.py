@@ -14,6 +14,7 @@ from dnzoo.storage import temporary
 from dnzoo.storage.disk import sha256, writing
 from dnzoo.storage.whole import new_file, new_folder, write_json
 
+PATIENCE: float = 1.0  # seconds to wait for another owner before it is said
 OWN: str = ".dnzoo"  # in the folder: the lock, who holds it, what was made
 MADE: str = f"{OWN}/made.json"
 OWNER: str = "process"
@@ -168,9 +169,9 @@ def owned(
         lock, owner = _lock_files(folder)
         lock = filelock.FileLock(lock)
         try:
-            lock.acquire(blocking=False)
+            lock.acquire(timeout=PATIENCE if wait else 0)
         except filelock.Timeout:
-            who = owner.read_text("utf-8") if owner.is_file() else "another process"
+            who = _text(owner) or "another process"
             if not wait:
                 raise BlockingIOError(
                     f"{folder} is being written by {who}: wait for it, end it, or use another folder."
@@ -192,13 +193,19 @@ def _lock_files(folder: Path) -> tuple[Path, Path]:
     lock, owner = folder / OWN / "lock", folder / OWN / "owner"
     lock.parent.mkdir(parents=True, exist_ok=True)
     ours = not lock.exists() or lock.stat().st_size == 0
-    if owner.exists():
-        ours = ours and owner.read_text("utf-8", "replace").startswith(OWNER)
-    if not ours:
+    said = _text(owner)  # empty while another process writes it
+    if not ours or (said and not said.startswith(OWNER)):
         raise FileExistsError(
             f"{lock.parent} has files that dnzoo did not make: use another folder."
         )
     return lock, owner
+
+
+def _text(file: Path) -> str:
+    """What a small file holds; an empty text if it is not there, or goes meanwhile."""
+    with contextlib.suppress(FileNotFoundError):
+        return file.read_text("utf-8", "replace")
+    return ""
 
 
 def refuse_filled(folder: str | os.PathLike[str], beside: Sequence[str] = ()) -> None:
@@ -206,6 +213,8 @@ def refuse_filled(folder: str | os.PathLike[str], beside: Sequence[str] = ()) ->
     folder = Path(folder)
     if folder.is_dir() and not (folder / MADE).is_file():
         found = Owned(folder).others(*beside)
+        # another process may be about to fill it
+        found = [name for name in found if not temporary.target(Path(name), temporary.PARTIAL)]
         if found:
             names = ", ".join(found[:3]) + (" ..." if len(found) > 3 else "")
             raise FileExistsError(

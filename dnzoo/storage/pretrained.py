@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dnzoo.storage import archive
+from dnzoo.storage.archive import EXTRA
 from dnzoo.storage.disk import sha256
 from dnzoo.storage.whole import new_folder, refuse_existing
 from dnzoo.terminal import nearest
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     import numpy as np
 
 FORMAT: int = 2  # 1, before 2026-12, did not say what a model puts out
-EXTRA: str = "assets.extra/dnzoo.json"
 VARIABLES: str = "variables/variables.data-00000-of-00001"
 INDEX: Path = Path(__file__).with_name("pretrained.json")
 CHECKOUT: Path = Path(__file__).parents[2] / "saved_models"
@@ -41,8 +41,8 @@ def list_pretrained(pattern: str = "*") -> list[str]:
 def find(name_or_path: str | os.PathLike[str], download: bool = True) -> Path:
     """The folder of a pretrained model or of a path, which may be a run's; see `load`.
 
-    A published model that is not on this machine is downloaded into `home()`, which stderr says; with
-    `download=False` that is a FileNotFoundError.
+    A published model that is not on this machine is downloaded into `home()`, which stderr says, in the
+    place of another version's that was downloaded there; with `download=False` that is a FileNotFoundError.
     """
     for folder in (Path(name_or_path), Path(name_or_path) / "saved_model"):
         if (folder / EXTRA).is_file():
@@ -57,8 +57,10 @@ def find(name_or_path: str | os.PathLike[str], download: bool = True) -> Path:
     if folder:
         return folder
     if entry and not download:
+        there = (home() / name).exists()
         raise FileNotFoundError(
-            f"not on this machine: downloaded into {home()} when it is used (DNZOO_HOME names another)"
+            f"{'of another version' if there else 'not'} on this machine: downloaded into {home()} when it "
+            "is used (DNZOO_HOME names another)"
         )
     if entry:
         from dnzoo.storage import remote
@@ -70,21 +72,24 @@ def find(name_or_path: str | os.PathLike[str], download: bool = True) -> Path:
 
 
 def locate(name: str) -> Path | None:
-    """Where a pretrained model lies on this machine, if it does.
+    """Where this version's pretrained model of that name lies on this machine, if it does.
+
+    What was downloaded for another version, in `home()`, is passed over.
 
     Raises:
-        ValueError: when the folder there is not the one that the index lists.
+        ValueError: when the folder in a checkout or an installed package is not the one that the index lists.
     """
     entry = read_index().get(name)
     for place in _homes():
         folder = place / name
         if os.sep not in name and (folder / EXTRA).is_file():
-            if entry and sha256(folder / EXTRA) != entry["sha256"]:
+            if not entry or sha256(folder / EXTRA) == entry["sha256"]:
+                return folder
+            if place != home():
                 raise ValueError(
                     f"{folder} is not the {name} that this version of dnzoo lists (damaged, or another "
                     "version). Load it by its path, or move it away to get it again."
                 )
-            return folder
     return None
 
 

@@ -15,7 +15,6 @@ import rich.progress
 from dnzoo.storage import archive
 from dnzoo.storage.disk import sha256
 from dnzoo.storage.folder import OWN, owned
-from dnzoo.storage.whole import new_folder
 
 URL: str = "https://github.com/dnzoo/dnzoo/releases/download/v{version}"
 TIMEOUT: tuple[float, float] = (10.0, 30.0)  # seconds: to connect, and without a byte
@@ -36,7 +35,7 @@ def fetch(name: str, entry: Mapping[str, Any], home: str | os.PathLike[str]) -> 
     """Download a model into `home` and give its folder; says so on stderr first.
 
     What was loaded before a cut is kept and gone on with, by this call or the next. Two processes
-    that want the same model load it once.
+    that want the same model load it once. What was downloaded for another version is replaced.
 
     Args:
         name: of the model.
@@ -46,20 +45,28 @@ def fetch(name: str, entry: Mapping[str, Any], home: str | os.PathLike[str]) -> 
 
     Raises:
         ConnectionError: when it can't be had, with the reason and what to do, in one line.
-        ValueError: when what came is not the file that this version of dnzoo lists.
+        ValueError: when what came is not the file that this version of dnzoo lists, or what lies there is
+            neither that nor a download as it came.
         OSError: when the disk is full or read-only.
     """
     home = Path(home)
     url, folder = f"{base_url()}/{name}.zip", home / name
-    with contextlib.redirect_stdout(sys.stderr), owned(home, wait=True):
-        if folder.exists():  # another process was quicker
+    with contextlib.redirect_stdout(sys.stderr), owned(home, wait=True) as kept:
+        said = folder / archive.EXTRA
+        if said.is_file() and sha256(said) == entry["sha256"]:  # another process was quicker
             return folder
+        if folder.exists() and not kept.holds(name):
+            raise ValueError(
+                f"{folder} is not the {name} that this version of dnzoo lists, and not as dnzoo downloaded "
+                "it, so it is not replaced. Load it by its path, or move it away to get it again."
+            )
         partial = home / OWN / f"{name}-{entry['archive_sha256'][:16]}.zip"
-        print(f"Getting {name} ({entry['archive'] / 1e6:.1f} MB) from {url} into {home}")
+        instead = f", in the place of another version's {name}" if folder.exists() else ""
+        print(f"Getting {name} ({entry['archive'] / 1e6:.1f} MB) from {url} into {home}{instead}")
         _download(url, partial, entry["archive"])
         try:
             _check(partial, entry["archive_sha256"], url)
-            with new_folder(folder) as made:
+            with kept.new_folder(name) as made:
                 archive.extract(partial, made, entry["size"])
         finally:
             partial.unlink(missing_ok=True)

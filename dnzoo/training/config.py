@@ -13,7 +13,7 @@ from dnzoo.training.devices import Distribute, Precision
 from dnzoo.training.optimizers import Adam
 
 # What says where and how a command runs, not what it computes: it is neither stored nor compared.
-NOT_STORED = ("config", "out", "resume", "evaluate", "tune", "tuner")
+NOT_STORED = ("config", "out", "resume", "evaluate", "tune", "engine", "tuner")
 NOT_COMPARED = ("data_dir", "distribute")
 IDENTITY = "data_identity"
 
@@ -110,8 +110,10 @@ class Config:
     on though images were added or changed since."""
     tune: int = 0
     """Instead of training once: try so many settings (hyperband: so many epochs at most)."""
+    engine: Literal["keras-tuner", "optuna"] = "keras-tuner"
+    """What proposes for --tune. optuna: ends bad trials early; start the command again to share the work."""
     tuner: Literal["bayesian", "hyperband"] = "bayesian"
-    """How --tune chooses what to try."""
+    """How keras-tuner proposes."""
     smoke: bool = False
     """A few steps on a few images, to see that everything works."""
     evaluate: Annotated[str | None, MODEL] = None

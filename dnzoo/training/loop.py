@@ -3,7 +3,7 @@
 import csv
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +84,8 @@ class Notes:
 class Loop:
     """Trains `model` on `task`; `out`, a `storage.Owned`, gets checkpoints/, log.csv and tensorboard/.
 
-    The other arguments are those of `training.run`, and the number of devices that share a batch.
+    The other arguments are those of `training.run`, the number of devices that share a batch, and a
+    function of the validation scores of the epochs so far, higher is better: whether to end all training.
     `train()` returns the `Notes`.
     """
 
@@ -93,6 +94,7 @@ class Loop:
     model: keras.Model
     out: storage.Owned
     replicas: int
+    enough: Callable[[Sequence[float]], bool] | None
     sign: int
     stages: Sequence[Stage]
     last: Path
@@ -111,9 +113,10 @@ class Loop:
         model: keras.Model,
         out: storage.Owned,
         replicas: int = 1,
+        enough: Callable[[Sequence[float]], bool] | None = None,
     ) -> None:
         self.config, self.task, self.model, self.out = config, task, model, out
-        self.replicas = replicas
+        self.replicas, self.enough = replicas, enough
         self.sign = 1 if higher_is_better(task.monitored(model)) else -1
         self.stages = config.stages()
         self.last = out / LAST
@@ -133,10 +136,10 @@ class Loop:
             print(f"The input side can do {self._data_rate():,.0f} images/s.")
         with Stop() as self.stop:
             self.steps = Steps(notes.step, self.task.train.batch_size, self.stop)
-            while notes.stage < len(self.stages):
+            while notes.stage < len(self.stages) and not self._is_enough():
                 self._run_stage(self.stages[notes.stage])
                 notes.stage, notes.stage_row = notes.stage + 1, len(notes.history)
-                if notes.stage == len(self.stages):
+                if notes.stage == len(self.stages) or self._is_enough():
                     self._keep()
                 else:
                     notes.extra = 0
@@ -200,7 +203,12 @@ class Loop:
         scores = [self._score(row) for row in history[max(first, self.notes.since) :]]
         patience = self.config.patience or len(scores) + 1
         without_gain = len(scores) - 1 - scores.index(max(scores)) if scores else 0
-        return len(history) - first >= stage.epochs or without_gain >= patience
+        ends = len(history) - first >= stage.epochs or without_gain >= patience
+        return ends or self._is_enough()
+
+    def _is_enough(self) -> bool:
+        scores = [self._score(row) for row in self.notes.history]
+        return self.enough is not None and self.enough(scores)
 
     def _score(self, row: Mapping[str, float]) -> float:
         """What the best epoch has most of."""

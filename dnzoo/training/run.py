@@ -1,7 +1,7 @@
 """The one `run` that every recipe calls: train, keep the best, evaluate, save, report."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,9 +64,13 @@ def run(config: Config, task: "Task", build: Callable[[], keras.Model]) -> dict[
 
 
 def train(
-    config: Config, task: "Task", build: Callable[[], keras.Model], out: storage.Owned
+    config: Config,
+    task: "Task",
+    build: Callable[[], keras.Model],
+    out: storage.Owned,
+    enough: Callable[[Sequence[float]], bool] | None = None,
 ) -> tuple[keras.Model, Notes]:
-    """The trained model and the `Notes` of its training; `out`, a `storage.Owned`, as for `Loop`."""
+    """The trained model and the `Notes` of its training; `out` and `enough` as for `Loop`."""
     policy = keras.config.dtype_policy()
     with devices.distributed(config.distribute, task.train.batch_size) as replicas:
         try:
@@ -79,7 +83,7 @@ def train(
             saving.check(model)
             steps = sum(s.epochs for s in config.stages()) * task.train.steps_per_epoch
             print(f"{model.name}: {model.count_params():,} parameters, {steps:,} steps, {out}/")
-            return model, Loop(config, task, model, out, replicas).train()
+            return model, Loop(config, task, model, out, replicas, enough).train()
         finally:
             keras.config.set_dtype_policy(policy)
 

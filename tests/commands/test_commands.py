@@ -53,13 +53,15 @@ def test_version(capsys):
 def test_list_is_the_index_and_the_registry(capsys):
     assert listing.builders() == [*models.BUILDERS]
     out = said(capsys, "list").out
-    for name in [*pretrained.list_pretrained(), *models.BUILDERS]:
-        assert re.search(rf"^ *{name} ", out, re.MULTILINE)
+    for name in pretrained.list_pretrained():
+        assert re.search(rf"^ *{name} .* (yes|no)$", out, re.MULTILINE)
+    assert out.endswith(f"\nTo be built, by dnzoo.create_model: {', '.join(models.BUILDERS)}\n")
     assert all(line == line.rstrip() for line in out.splitlines())
     line = next(line for line in out.splitlines() if " unet_cutouts " in line)
     for cell in ("segmentation", "5,805,865", "mean IoU 0.3552", "24.8", "GPL-2", "yes"):
         assert cell in line
-    assert said(capsys, "list", "espcn*").out.count("\n") == 5
+    assert said(capsys, "list", "espcn*").out.count("\n") == 4
+    assert said(capsys, "list", "fcn32s").out == "To be built, by dnzoo.create_model: fcn32s\n"
 
 
 def test_list_without_the_weights(capsys, monkeypatch, tmp_path):

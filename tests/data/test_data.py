@@ -1,6 +1,7 @@
 """Scenes, folders, batches and augmentation."""
 
 import socket
+import sys
 
 import numpy as np
 import pytest
@@ -40,19 +41,6 @@ def test_splits_share_no_garment():
     assert not found["train"] & found["validation"]
     assert not found["validation"] & found["test"]
     assert garments.SAMPLE.stat().st_size < 4e6
-
-
-def test_builder_equals_compose(small_scenes, tmp_path):
-    from dnzoo.data.builders import FashionScenes, ScenesConfig
-
-    images, masks = small_scenes.splits["validation"]
-    expected = [garments.compose(0, "validation", i, 32) for i in range(6)]
-    found = {image.tobytes(): mask for image, mask in zip(images, masks)}
-    for scene in expected:  # TFDS shuffles
-        assert np.array_equal(found[scene["image"].tobytes()], scene["segmentation_mask"])
-    names = {ScenesConfig(**{key: 7}).name for key in ("size", "train", "test", "seed")}
-    assert len(names) == 4 and ScenesConfig().name in FashionScenes.builder_configs
-    assert small_scenes.class_names == garments.CLASS_NAMES
 
 
 def write_pair(folder, name, size=(20, 30), image_type="png", classes=3):
@@ -157,6 +145,15 @@ def test_no_network_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(tfds, "builder", lambda *args, **kwargs: pytest.fail("TFDS was asked"))
     monkeypatch.setattr(tfds_offline, "_answers", lambda url: False)
     with pytest.raises(ConnectionError, match=r"does not answer.*data=<folder>"):
+        segmentation.load("oxford_iiit_pet", tmp_path)
+
+
+def test_without_tfds_it_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    said = (
+        "oxford_iiit_pet is a name of .* tensorflow_datasets is missing: pip install tensorflow-d"
+    )
+    with pytest.raises(ImportError, match=said):
         segmentation.load("oxford_iiit_pet", tmp_path)
 
 

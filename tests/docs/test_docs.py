@@ -81,3 +81,18 @@ def test_the_wheel_names_every_package():
 def test_what_moved_is_still_found_where_it_was():
     for name, place in dnzoo.MOVED.items():
         assert getattr(dnzoo, name) is importlib.import_module(place)
+
+
+def test_the_conda_recipe_requires_what_pyproject_does():
+    """Names differ there, and TensorFlow Datasets is a constraint: conda-forge's is too old."""
+    text = (ROOT / "conda/recipe.yaml").read_text("utf-8")
+    sections = re.findall(r"^  (run|run_constraints):\n((?:    - .+\n)+)", text, re.MULTILINE)
+    found = {line.strip("- ") for _, lines in sections for line in lines.splitlines()}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    names = {"matplotlib": "matplotlib-base", "lazy-loader": "lazy_loader"}
+    wanted = {f"python {project['requires-python']}"}
+    for name, bounds in (re.match(r"([\w-]+)(.*)", d).groups() for d in project["dependencies"]):
+        wanted.add(f"{names.get(name, name)} {bounds}".strip())
+    assert found == wanted
+    assert f'version: "{dnzoo.__version__}"' in text
+    assert f"dnzoo = {project['scripts']['dnzoo']}\n" in text

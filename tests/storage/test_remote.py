@@ -192,6 +192,43 @@ def test_without_a_network(home, monkeypatch):
         pretrained.find(NAME)
 
 
+def test_a_download_of_another_version_is_replaced(server, home, monkeypatch, capsys):
+    """After an update, in which the index lists another file of that name."""
+    monkeypatch.setenv("DNZOO_URL", server.url("good"))
+    folder = pretrained.find(NAME)
+    published = (folder / archive.EXTRA).read_bytes()
+    other = {NAME: {**ENTRY, "sha256": "0" * 64}}
+    monkeypatch.setattr(pretrained, "read_index", lambda: other)
+    assert pretrained.locate(NAME) is None
+    with pytest.raises(FileNotFoundError, match="of another version on this machine"):
+        pretrained.find(NAME, download=False)
+    monkeypatch.setenv("DNZOO_URL", "http://127.0.0.1:9")
+    with pytest.raises(ConnectionError, match="could not be had"):  # and what is there stays
+        pretrained.find(NAME)
+    assert (folder / archive.EXTRA).read_bytes() == published
+    assert pretrained.find(folder) == folder  # by its path it is used all the same
+    monkeypatch.setenv("DNZOO_URL", server.url("good"))
+    capsys.readouterr()
+    assert pretrained.find(NAME) == folder and len(server.asked) == 2
+    assert f"in the place of another version's {NAME}" in capsys.readouterr().err.replace("\n", " ")
+    # a wheel's or a checkout's own is found behind it
+    monkeypatch.setattr(pretrained, "SHIPPED", ROOT / "saved_models")
+    monkeypatch.setattr(pretrained, "read_index", lambda: {NAME: ENTRY})
+    (folder / archive.EXTRA).write_bytes(b"{}")
+    assert pretrained.find(NAME) == ROOT / "saved_models" / NAME
+
+
+def test_what_dnzoo_did_not_download_is_not_replaced(server, home, monkeypatch):
+    monkeypatch.setenv("DNZOO_URL", server.url("good"))
+    (home / NAME / "assets.extra").mkdir(parents=True)
+    (home / NAME / archive.EXTRA).write_text("{}")
+    with pytest.raises(
+        ValueError, match=r"not as dnzoo downloaded it.*move it away to get it again"
+    ):
+        pretrained.find(NAME)
+    assert not server.asked and (home / NAME / archive.EXTRA).read_text() == "{}"
+
+
 FIND = f"from dnzoo.storage import pretrained as p; p.CHECKOUT = p.SHIPPED; print(p.find({NAME!r}))"
 
 

@@ -1,7 +1,6 @@
 """A stranger's files, of every name that dnzoo uses, are there to the byte after everything ran."""
 
 import shutil
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +13,7 @@ from dnzoo.data import segmentation
 from dnzoo.inference import files
 from dnzoo.storage import temporary
 from dnzoo.tasks import Segmentation
+from dnzoo.training import trials
 from dnzoo.training.tune import tune
 from tests.strangers import HIDDEN, OF_A_RUN, fill
 from tests.training.runs import Config, build, run
@@ -104,20 +104,14 @@ def test_what_is_missing_of_a_finished_run_is_made_again(once, finished, small_s
 
 
 def test_data_is_prepared_beside_a_strangers_files(tmp_path):
-    names = [
-        *HIDDEN,
-        "arrays/.x.partial/a",
-        "arrays/mine",
-        "fashion_scenes/mine",
-        "fashion_scenes/incomplete.a/mine",
-    ]
-    config = "32px_2_1_1_seed0"
-    names += [f"fashion_scenes/{config}/incomplete.abc_1.0.0/mine", "downloads/mine"]
+    """What TFDS prepared for an older version stays, too, and is not read."""
+    older = "fashion_scenes/32px_2_1_1_seed0/1.0.0"
+    names = [*HIDDEN, "arrays/.x.partial/a", "arrays/mine", "fashion_scenes/mine", "downloads/mine"]
+    names += [f"{older}/dataset_info.json", f"{older}/fashion_scenes-train.tfrecord-00000-of-00001"]
     there = fill(tmp_path, *names)
     data = segmentation.fashion_scenes(tmp_path, 32, 2, 1, 1)
     assert len(data.splits["train"][0]) == 2
     there()
-    assert (tmp_path / "fashion_scenes" / config / "1.0.0/dataset_info.json").is_file()
 
 
 def test_a_search_that_goes_on(tmp_path, monkeypatch):
@@ -128,7 +122,7 @@ def test_a_search_that_goes_on(tmp_path, monkeypatch):
         out.write_json("checkpoints/last.npz", 1)
         return None, SimpleNamespace(best=config.learning_rate, history=[{}], seconds=1.0)
 
-    monkeypatch.setattr(sys.modules[tune.__module__], "train", trained)
+    monkeypatch.setattr(trials, "train", trained)
     tune(Search(out=str(tmp_path), tune=1), setup, search_space)
     there = fill(
         tmp_path,
