@@ -11,6 +11,7 @@ from dnzoo.metrics.segmentation import (
     MeanDice,
     MeanIoU,
     PixelAccuracy,
+    by_class,
     scores,
 )
 from dnzoo.words import label
@@ -28,6 +29,7 @@ __all__ = [
     "MeanIoU",
     "MultiScaleSSIM",
     "PixelAccuracy",
+    "by_class",
     "frechet_distance",
     "higher_is_better",
     "label",

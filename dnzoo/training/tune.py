@@ -17,6 +17,7 @@ import keras
 
 from dnzoo import storage
 from dnzoo.training.config import IDENTITY, Config, difference
+from dnzoo.training.record import REPORT, TENSORBOARD
 from dnzoo.training.run import train
 from dnzoo.training.tune_report import Row, picture, print_table
 
@@ -170,7 +171,7 @@ def _trial(
         row = {"trial": number, "values": values, **ended}
         folder.write_json("config.json", trial.stored())
         folder.write_json("result.json", row)
-        for name in ("checkpoints", "tensorboard"):
+        for name in ("checkpoints", *TENSORBOARD, "samples", REPORT):
             folder.remove(name)
         return row
 
