@@ -163,7 +163,7 @@ class Autoencoding(Task):
         return [
             report.Examples.of(
                 f"Images of the {split} split",
-                "Negative ELBO, nats, with one sample,",
+                "negative ELBO in nats, with one sample",
                 scores,
                 [self.data.called(split, i) for i in range(count)],
                 example,

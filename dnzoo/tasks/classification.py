@@ -117,7 +117,7 @@ class Classification(Task):
             report.Matrix("Confusion", names, counts, "images", of),
             report.Examples.of(
                 f"Images of the {split} split",
-                "Probability of the true class",
+                "probability of its true class",
                 scores,
                 [self.data.called(split, i) for i in range(len(images))],
                 example,

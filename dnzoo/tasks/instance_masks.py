@@ -224,7 +224,7 @@ class InstanceMasks(Task):
             return report.Example(self.data.called(split, i), scores[i], shown)
 
         names = [self.data.called(split, i) for i in range(len(scores))]
-        title, score = f"Images of the {split} split", "Mean IoU of the masks"
+        title, score = f"Images of the {split} split", "mean IoU of its objects' masks"
         return [report.Examples.of(title, score, scores, names, example, compare="fade")]
 
     def _samples(self, model: keras.Model | None) -> list[list[np.ndarray]]:

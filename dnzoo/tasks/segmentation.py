@@ -251,7 +251,7 @@ class Segmentation(Task):
 
         return report.Examples.of(
             f"Images of the {split} split",
-            "Mean IoU of the classes in the image",
+            "mean IoU of its classes",
             scores,
             [self.data.called(split, i) for i in range(len(scores))],
             example,

@@ -167,14 +167,15 @@ class SuperResolution(Task):
     ) -> Image.Image:
         """Details of held-out photographs: bicubic, the model and the ground truth."""
         shown = [self._detail(model, name, size) for name in list(self.photographs)[:count]]
-        return drawing.grid([np.concatenate(tiles, axis=1) for tiles in shown], columns=2)
+        rows = [np.concatenate((cubic, made, truth), axis=1) for cubic, truth, made in shown]
+        return drawing.grid(rows, columns=2)
 
     def _detail(self, model: keras.Model, name: str, size: int) -> list[np.ndarray]:
-        """The middle of a test photograph: bicubic, the model's and the ground truth."""
+        """The middle of a test photograph: bicubic, the ground truth and the model's."""
         large = self.photographs[name]
         small = resize(large, 1 / self.scale)
         top, left = ((n - size) // 2 for n in large.shape[:2])
-        tiles = [resize(small, self.scale), inference.upscale(model, small), large]
+        tiles = [resize(small, self.scale), large, inference.upscale(model, small)]
         return [tile[top : top + size, left : left + size] for tile in tiles]
 
     def _tiles(self, model: keras.Model, rows: slice) -> list[np.ndarray]:
@@ -182,7 +183,7 @@ class SuperResolution(Task):
         small, large = (np.asarray(array[rows]) for array in self.validation.arrays)
         bicubic = np.stack([resize(image, self.scale) for image in small])
         made = self.outputs(model, self.pixels(small))
-        images = [self.pixels(bicubic), made, self.pixels(large)]
+        images = [self.pixels(bicubic), self.pixels(large), made]
         return [drawing.visible(image.round().clip(0, 255).astype("uint8")) for image in images]
 
     def shown_data(self) -> list[report.Part]:
@@ -214,11 +215,11 @@ class SuperResolution(Task):
             else:
                 tiles = [batch[0] for batch in self._tiles(model, slice(i, i + 1))]
             images = [Image.fromarray(np.ascontiguousarray(tile)) for tile in tiles]
-            shown = dict(zip(("bicubic", "model", "ground truth"), images))
+            shown = dict(zip(("bicubic", "ground truth", "model"), images))
             return report.Example(names[i], scores[i], shown)
 
         caption = "The middle of each photograph is shown." if split == "test" else ""
-        score = "PSNR of Y, dB,"
+        score = self.labels["psnr_y_each"]
         title = f"Images of the {split} split"
         return [
             report.Examples.of(
@@ -247,7 +248,7 @@ class SuperResolution(Task):
 
     def sample(self, model: keras.Model) -> Image.Image:
         """What the model makes of them; Y, where it reads Y alone."""
-        made = self._tiles(model, slice(SAMPLED))[1]
+        made = self._tiles(model, slice(SAMPLED))[2]
         return drawing.grid(report.reduced(made), columns=len(made))
 
 

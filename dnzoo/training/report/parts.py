@@ -41,6 +41,7 @@ class Picture:
     """
 
     macro: ClassVar[str] = "picture"
+    words: ClassVar[Sequence[str]] = ()  # labels of the numbers in it
     title: str
     image: Image.Image
     caption: str = ""
@@ -70,6 +71,11 @@ class Table:
     colours: Sequence[Colour] = ()
     caption: str = ""
 
+    @property
+    def words(self) -> Sequence[str]:
+        """Labels of the numbers in it."""
+        return self.columns
+
     def shares(self, row: str) -> list[float]:
         """How full the cells are drawn: each number as a share of 1, or of its column's largest."""
         columns = list(zip(*self.rows.values()))
@@ -90,6 +96,7 @@ class Matrix:
     """
 
     macro: ClassVar[str] = "matrix"
+    words: ClassVar[Sequence[str]] = ()
     title: str
     names: Sequence[str]
     counts: np.ndarray
@@ -190,6 +197,11 @@ class Examples:
         worst, best = (list(map(example, part)) for part in extremes(order))
         each = [(names[i], float(scores[i])) for i in order]
         return cls(title, score, worst, best, each, **more)
+
+    @property
+    def words(self) -> Sequence[str]:
+        """Labels of the numbers in it."""
+        return [self.score]
 
     @property
     def listed(self) -> list[tuple[str, float]]:
