@@ -12,6 +12,7 @@ from dnzoo.metrics.segmentation import (
     MeanIoU,
     PixelAccuracy,
     by_class,
+    confusion,
     scores,
 )
 from dnzoo.words import label
@@ -30,6 +31,7 @@ __all__ = [
     "MultiScaleSSIM",
     "PixelAccuracy",
     "by_class",
+    "confusion",
     "frechet_distance",
     "higher_is_better",
     "label",

@@ -140,6 +140,19 @@ class ConfusionMatrix(_Counts):
         }
 
 
+def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """What `ConfusionMatrix` counts, of a few images' class numbers, in numpy: (classes, classes) int64.
+
+    Args:
+        labels: true class numbers, of any shape; others, such as 255, do not count.
+        predicted: class numbers of the same shape.
+        classes: their number.
+    """
+    counts = np.asarray(labels) < classes
+    cells = np.asarray(labels)[counts].astype("int64") * classes + np.asarray(predicted)[counts]
+    return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
+
+
 def _ratio(numerator: Any, denominator: Any) -> Any:
     """Class by class; NaN where there is nothing to divide by: the class is absent."""
     absent = denominator <= 0

@@ -11,7 +11,7 @@ from PIL import Image
 from dnzoo import training
 from dnzoo.data.pictures import Pictures
 from dnzoo.imaging import drawing
-from dnzoo.metrics import by_class
+from dnzoo.metrics import by_class, confusion
 from dnzoo.tasks.base import Task
 from dnzoo.tasks.sources import SmallImages, load_for
 from dnzoo.training import report
@@ -98,8 +98,7 @@ class Classification(Task):
         likely = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
         said, scores = likely.argmax(axis=-1), likely[np.arange(len(truth)), truth].tolist()
         names = [f"class {i}" for i in range(likely.shape[-1])]
-        counts = np.zeros((len(names), len(names)))
-        np.add.at(counts, (truth, said), 1)
+        counts = confusion(truth, said, len(names))
         measures = ("precision", "recall", "f1")
         rows = {
             name: [*(values[key] for key in measures), int(counts[i].sum())]

@@ -14,7 +14,7 @@ from dnzoo.data import segmentation
 from dnzoo.data.augmentation import Augmentation
 from dnzoo.imaging import drawing
 from dnzoo.inference import kinds
-from dnzoo.metrics import by_class
+from dnzoo.metrics import by_class, confusion
 from dnzoo.metrics.labels import IGNORE
 from dnzoo.tasks.base import Task
 from dnzoo.tasks.sources import Depths, Scenes
@@ -166,7 +166,9 @@ class Segmentation(Task):
         images, masks = (report.reduced(array[:SAMPLED]) for array in self.train.batch(0))
         columns = [
             np.concatenate([drawing.visible(image), self._colours[mask]])
-            for image, mask in zip(images.round().astype("uint8"), masks)
+            for image, mask in zip(
+                np.nan_to_num(images).round().clip(0, 255).astype("uint8"), masks
+            )
         ]
         caption = "Augmented images, and below each its mask; grey pixels do not count."
         return [self._fed(drawing.grid(columns, columns=SAMPLED), caption), self._shares()]
@@ -215,20 +217,16 @@ class Segmentation(Task):
         """The confusion matrix of a split, and the mean IoU of each image; NaN without a pixel."""
         part: Any = getattr(self, split)
         classes, scores = len(self.data.class_names), []
-        matrix = metrics.ConfusionMatrix(classes, from_logits=kinds.of(model).logits)
-        total = np.zeros((classes, classes))
+        total = np.zeros((classes, classes), "int64")
         for step in range(part.steps):
             images, masks = (array[: limit and limit - len(scores)] for array in part.batch(step))
-            for mask, said in zip(masks, self.outputs(model, images)):
-                matrix.reset_state()
-                matrix.update_state(mask[None], said[None])
-                counts = keras.ops.convert_to_numpy(matrix.result()).astype("float64")
+            for mask, said in zip(masks, self._said(model, images)):
+                counts = confusion(mask, said, classes)
                 hit, total = np.diagonal(counts), total + counts
                 either = counts.sum(0) + counts.sum(1) - hit
                 present = either > 0
-                scores.append(
-                    float(np.mean(hit[present] / either[present])) if present.any() else np.nan
-                )
+                iou = hit[present] / either[present]
+                scores.append(float(np.mean(iou)) if len(iou) else np.nan)
             if limit and len(scores) >= limit:
                 break
         return total, scores

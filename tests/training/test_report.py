@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from dnzoo import storage
-from dnzoo.metrics import ConfusionMatrix, by_class
+from dnzoo.metrics import ConfusionMatrix, by_class, confusion
 from dnzoo.metrics.labels import IGNORE
 from dnzoo.tasks import Segmentation, Task
 from dnzoo.training import report
@@ -35,6 +35,7 @@ def test_confusion_and_scores_are_those_of_scikit_learn():
     matrix, counts = keras.ops.convert_to_numpy(metric.result()), truth != IGNORE
     pair = truth[counts], said[counts]
     assert np.array_equal(matrix, sklearn.confusion_matrix(*pair, labels=range(5)))
+    assert np.array_equal(matrix, confusion(truth, said, 5))
     with np.errstate(all="ignore"):
         wanted = sklearn.precision_recall_fscore_support(
             *pair, labels=range(5), zero_division=np.nan
