@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dnzoo.training.loop import Notes
 
 SHOWN = 64  # validation images at most that the report of a run under way looks at
-SHARE = 0.03  # of the training's time that may go into looking at them
+SHARE = 0.02  # of the training's time that may go into looking at them
 REPORT = "report.html"
 SAMPLES = "samples"
 # folders of event files: those of both splits, and of older versions

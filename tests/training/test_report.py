@@ -275,4 +275,4 @@ def test_looking_at_validation_images_takes_a_small_share_of_the_time(
     for epoch in range(100):
         notes.clock = [float(epoch + 1)]
         keeper._look()
-    assert len(looks) == 4  # after 1, 34, 67 and 100 seconds: SHARE is 0.03
+    assert len(looks) == 3  # after 1, 50 and 100 seconds: SHARE is 0.02
