@@ -38,6 +38,17 @@ class Record:
         epochs: of the whole run.
     """
 
+    out: storage.Owned
+    config: Config
+    task: "Task"
+    model: keras.Model
+    notes: "Notes"
+    epochs: int
+    data: list[Any]
+    results: list[Any]
+    spent: float  # seconds, of looking at validation images
+    events: dict[str, Events]
+
     def __init__(
         self,
         out: storage.Owned,
@@ -49,10 +60,7 @@ class Record:
     ) -> None:
         self.out, self.config, self.task, self.model = out, config, task, model
         self.notes, self.epochs = notes, epochs
-        self.data: list[Any] = []
-        self.results: list[Any] = []
-        self.spent = 0.0
-        self.events: dict[str, Events] = {}
+        self.data, self.results, self.spent, self.events = [], [], 0.0, {}
 
     def __enter__(self) -> Self:
         """Write what there is from before."""
