@@ -201,7 +201,8 @@ class InstanceMasks(Task):
             tinted = drawing.tint(image, pasted, np.array(self.published["palette"])[classes])
             tiles.append(drawing.outline(tinted, around))
         caption = "Augmented images, the boxes, and in each the mask that the net is to find."
-        return [self._fed(drawing.grid(report.reduced(np.stack(tiles)), columns=SAMPLED), caption)]
+        shown = drawing.grid(report.reduced(np.stack(tiles)), columns=len(tiles))
+        return [self._fed(shown, caption)]
 
     def shown_results(
         self,

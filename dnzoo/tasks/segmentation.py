@@ -171,7 +171,7 @@ class Segmentation(Task):
             )
         ]
         caption = "Augmented images, and below each its mask; grey pixels do not count."
-        return [self._fed(drawing.grid(columns, columns=SAMPLED), caption), self._shares()]
+        return [self._fed(drawing.grid(columns, columns=len(columns)), caption), self._shares()]
 
     def _shares(self) -> report.Table:
         """Of the pixels that count, in each split."""

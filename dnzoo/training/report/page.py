@@ -86,11 +86,11 @@ def html(
         results=[*results, *_by_class(metrics, results, task)],
         curves=[Markup(svg) for svg in curves.panels(rows, list(wanted), shown, standing.best)],
         progress=[Picture("", *progress)] if progress else [],
-        metrics=_rows(numbers, labels),
+        metrics={label(key, labels): number(value) for key, value in numbers.items()},
         data=data,
         look=task.data.look,
-        provenance=_rows(provenance or {}),
-        config=_rows(config),
+        provenance={label(key): _setting(value) for key, value in (provenance or {}).items()},
+        config={label(key): _setting(value) for key, value in config.items()},
         classes=list(zip(task.published.get("class_names", ()), task.published.get("palette", ()))),
     )
 
@@ -136,8 +136,11 @@ def _by_class(metrics: Mapping[str, Any], results: Sequence[Part], task: Any) ->
     ]
 
 
-def _rows(values: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> dict[str, str]:
-    return {label(key, labels): number(value) for key, value in values.items()}
+def _setting(value: Any) -> str:
+    """A value as a person would type it."""
+    if isinstance(value, list | tuple):
+        return " ".join(map(str, value))
+    return "none" if value is None else str(value)
 
 
 def print_metrics(metrics: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> None:

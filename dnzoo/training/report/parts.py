@@ -15,6 +15,7 @@ LOSSLESS = 100_000  # bytes of PNG; a photograph above it is embedded as JPEG
 NAMED = 40  # classes of a confusion matrix that is drawn as one
 EACH = 4  # examples shown of the worst, and of the best
 LISTED = 1000  # scores that are listed
+LARGER, WIDE, HIGH = 3, 1040, 700  # times at most, and pixels, that a small image is enlarged to
 
 Colour = Sequence[int]
 
@@ -50,6 +51,12 @@ class Picture:
     def address(self) -> str:
         """The image, embedded."""
         return embedded(self.image)
+
+    @property
+    def width(self) -> int:
+        """In the page: small images are drawn larger, by a whole number."""
+        factor = min(LARGER, WIDE // self.image.width, HIGH // self.image.height)
+        return max(factor, 1) * self.image.width
 
 
 @dataclasses.dataclass
