@@ -17,7 +17,7 @@ def run(recipe, switches, out):
         RuntimeError: when the command fails.
     """
     command = ["python", f"recipes/{recipe}.py", *shlex.split(switches), "--out", str(out)]
-    if not (out / "report.html").is_file():
+    if not (out / "predictions.png").is_file():
         print(shlex.join(command), flush=True)
         log = out.with_name(f"{out.name}.log")
         log.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,9 @@
-"""What a person reads in place of an identifier."""
+"""What a person reads in place of an identifier, and of a number."""
 
+import math
 import re
 from collections.abc import Mapping
+from typing import Any
 
 ABBREVIATIONS: tuple[str, ...] = ("AP", "AP50", "AP75", "ELBO", "IoU", "KL", "PSNR", "SSIM")
 
@@ -23,3 +25,26 @@ def label(identifier: str, labels: Mapping[str, str] | None = None) -> str:
     for word in ABBREVIATIONS:
         words = re.sub(rf"\b{word.lower()}\b", word, words)
     return words
+
+
+def number(value: Any) -> str:
+    """A value for a person: four decimals, or three digits of a small number; None is "absent".
+
+    Example:
+        >>> [number(value) for value in (0.25068, 0.00003, 1234567, 1234567.8, None)]
+        ['0.2507', '0.00003', '1,234,567', '1,234,567.8', 'absent']
+    """
+    if value is None:
+        return "absent"
+    if type(value) is int:
+        return f"{value:,}"
+    if not isinstance(value, float) or not math.isfinite(value):
+        return str(value)
+    size = abs(value)
+    if size >= 1e15 or 0 < size < 1e-6:
+        return f"{value:.3g}"
+    if size >= 1000:
+        return f"{value:,.1f}"
+    if size >= 0.01 or size == 0:
+        return f"{value:.4f}"
+    return f"{value:.{2 - math.floor(math.log10(size))}f}".rstrip("0")

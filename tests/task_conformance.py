@@ -7,6 +7,7 @@ interrupted and resumed once; all tests look at what it left.
 import csv
 import dataclasses
 import functools
+import html
 import importlib
 import json
 import signal
@@ -56,6 +57,8 @@ class TaskConformance:
     reads_images = True
     boxes = None
     same_again = True  # whether evaluation draws nothing at random
+    scored = True  # whether each image has a score
+    samples = True  # whether there is something to show of the same inputs after each epoch
     teaches_again = True  # whether `recipes/finetune.py` takes such models
 
     @classmethod
@@ -130,10 +133,12 @@ class TaskConformance:
 
     def test_card_and_report_say_it_in_words(self, trained):
         words = [label(key, self.task.labels) for key in trained.metrics]
-        page = (trained.out / "report.html").read_text()
+        page = html.unescape((trained.out / "report.html").read_text())
         card = (trained.out / "saved_model/assets.extra/README.md").read_text()
         assert all(word in page and word in card for word in words)
-        assert self.task.caption in page.replace("&#x27;", "'")
+        assert self.task.caption in page and "The first training batch" in page
+        assert ("Worst" in page) == self.scored
+        assert (f"{self.task.sampled} after epochs 1, 2." in page) == self.samples
         with Image.open(trained.out / "predictions.png") as picture:
             assert min(picture.size) > 30
 

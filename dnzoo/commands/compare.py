@@ -18,14 +18,15 @@ from dnzoo.storage import pretrained
 from dnzoo.words import label
 
 FOLDERS: Any = tyro.conf.arg(metavar="FOLDER ...")
+LAST = "predictions.png"  # what comes last of a run, and says that it has finished
 SHOWN = 2  # test metrics of a run, in the table
 APART = ("data", "out", "data_dir", "distribute")  # settings that are no reason for another result
 
 
 @dataclasses.dataclass
 class Compare:
-    """Show runs as a table, best first: model, data, best epoch, validation score, test metrics, minutes,
-    and the settings in which they differ."""
+    """Show runs as a table, best first: model, data, how far they are, best epoch, validation score, test
+    metrics, minutes, and the settings in which they differ. Runs under way are shown too."""
 
     runs: Annotated[tyro.conf.Positional[tuple[str, ...]], FOLDERS] = ("runs",)
     """Folders of runs, finished or not; or a folder of such."""
@@ -54,19 +55,21 @@ class Run:
         name: the folder.
         config: its config.json.
         epochs: how many are trained.
-        finished: whether the SavedModel is there.
+        planned: how many there are to be in all; None: not known.
+        finished: whether it is tested and saved.
         model: the model's name; None while no epoch has ended.
         monitor, sign: the metric that the best epoch is chosen by, and 1 where more of it is better,
             -1 where less; None for runs that older versions left unfinished.
         best: number of that epoch.
         score: its value on validation.
         minutes: of training.
-        metrics: numbers on the test split, by identifier.
+        metrics: numbers on the test split, by identifier; {} while it is not finished.
     """
 
     name: str
     config: dict[str, Any]
     epochs: int = 0
+    planned: int | None = None
     finished: bool = False
     model: str | None = None
     monitor: str | None = None
@@ -75,6 +78,13 @@ class Run:
     score: float | None = None
     minutes: float | None = None
     metrics: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def state(self) -> str:
+        """How far it is, in words."""
+        if self.finished:
+            return "finished"
+        return f"epoch {self.epochs} of {self.planned}" if self.planned else "unfinished"
 
 
 def found(folders: Iterable[str]) -> list[Path]:
@@ -113,15 +123,16 @@ def read(folder: Path) -> Run:
         raise ValueError(f"{folder} can't be read: {error}") from error
     run.minutes = last["seconds"] / 60 if "seconds" in last else None
     run.model, run.monitor, run.sign = best.get("model"), best.get("monitor"), best.get("sign")
-    run.best = best.get("epoch")
+    run.best, run.score, run.planned = best.get("epoch"), best.get("score"), best.get("epochs")
     if (folder / "saved_model" / pretrained.EXTRA).is_file():
         meta = pretrained.read_meta(folder / "saved_model")
-        run.finished, run.model = True, run.model or meta["name"]
-        run.metrics = {k: v for k, v in meta["metrics"].items() if not isinstance(v, dict)}
+        run.finished, run.model = (folder / LAST).is_file(), run.model or meta["name"]
+        if run.finished:  # else it is the model of before, and the run goes on
+            run.metrics = {k: v for k, v in meta["metrics"].items() if not isinstance(v, dict)}
         said = meta["provenance"].get("best epoch", "")  # "3 of 9, by mean_iou on validation"
         if run.monitor is None and ", by " in said:
             run.monitor = said.split(", by ")[1].split()[0]
-    if run.monitor and run.best and run.best <= len(rows):
+    if run.score is None and run.monitor and run.best and run.best <= len(rows):
         value = rows[run.best - 1].get(f"val_{run.monitor}")
         run.score = float(value) if value else None
     return run
@@ -164,7 +175,7 @@ def cells(runs: Sequence[Run], metrics: Sequence[str]) -> list[dict[str, Any]]:
             "run": run.name,
             "model": run.model,
             "data": run.config.get("data"),
-            "state": "finished" if run.finished else "unfinished",
+            "state": run.state,
             "best epoch": f"{run.best or '-'} of {run.epochs}",
             "metric": run.monitor,
             "validation": run.score,

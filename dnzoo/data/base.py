@@ -52,6 +52,11 @@ class Data:
         found = self.look.facts.get("pixels") if self.look else None
         return (found[0], found[1]) if found else None
 
+    def called(self, split: str, number: int) -> str:
+        """The name of an example's file, as far as files are known, or which of its split it is."""
+        files = self.look.facts.get("files", {}) if self.look else {}
+        return files[split][number] if split in files else f"{split} image {number + 1}"
+
     def __post_init__(self) -> None:
         for split, arrays in self.splits.items():
             if len(arrays) != len(self.targets):

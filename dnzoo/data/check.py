@@ -35,7 +35,8 @@ class Look:
         notes: sentences of what a person should know.
         refusals: sentences of what is wrong; with one, nothing is trained.
         facts: what reading needs: "pixels", the values that become 0 and 255, or None; "channels";
-            of masks "classes", "keys" and "colours".
+            of masks "classes", "keys" and "colours". Of loaded data also "files": the images' names,
+            in each split's order.
     """
 
     splits: list[str]

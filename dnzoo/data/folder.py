@@ -56,7 +56,12 @@ def load(
 
     sources = {split: (len(pairs[split]), read(split)) for split in SPLITS}
     beside = {check.KEPT: found.as_json()}
-    return name, detail, fitted(f"{name}-{detail}", sources, data_dir, size, beside=beside), found
+    splits = fitted(f"{name}-{detail}", sources, data_dir, size, beside=beside)
+    facts["files"] = {
+        split: [image.relative_to(folder).as_posix() for image, _ in part]
+        for split, part in pairs.items()
+    }
+    return name, detail, splits, found
 
 
 def look(

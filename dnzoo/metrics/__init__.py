@@ -11,6 +11,8 @@ from dnzoo.metrics.segmentation import (
     MeanDice,
     MeanIoU,
     PixelAccuracy,
+    by_class,
+    confusion,
     scores,
 )
 from dnzoo.words import label
@@ -28,6 +30,8 @@ __all__ = [
     "MeanIoU",
     "MultiScaleSSIM",
     "PixelAccuracy",
+    "by_class",
+    "confusion",
     "frechet_distance",
     "higher_is_better",
     "label",

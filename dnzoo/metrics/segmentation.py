@@ -140,6 +140,19 @@ class ConfusionMatrix(_Counts):
         }
 
 
+def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """What `ConfusionMatrix` counts, of a few images' class numbers, in numpy: (classes, classes) int64.
+
+    Args:
+        labels: true class numbers, of any shape; others, such as 255, do not count.
+        predicted: class numbers of the same shape.
+        classes: their number.
+    """
+    counts = np.asarray(labels) < classes
+    cells = np.asarray(labels)[counts].astype("int64") * classes + np.asarray(predicted)[counts]
+    return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
+
+
 def _ratio(numerator: Any, denominator: Any) -> Any:
     """Class by class; NaN where there is nothing to divide by: the class is absent."""
     absent = denominator <= 0
@@ -161,6 +174,16 @@ def class_iou(matrix: Any) -> Any:
 def class_dice(matrix: Any) -> Any:
     """2 TP / (2 TP + FP + FN) of each class, (classes,); NaN for an absent one."""
     return _ratio(2.0 * ops.diagonal(matrix), ops.sum(matrix, axis=0) + ops.sum(matrix, axis=1))
+
+
+def class_precision(matrix: Any) -> Any:
+    """TP / (TP + FP) of each class, (classes,); NaN for one that was never predicted."""
+    return _ratio(ops.diagonal(matrix), ops.sum(matrix, axis=0))
+
+
+def class_recall(matrix: Any) -> Any:
+    """TP / (TP + FN) of each class, (classes,); NaN for one that is never true."""
+    return _ratio(ops.diagonal(matrix), ops.sum(matrix, axis=1))
 
 
 def pixel_accuracy(matrix: Any) -> Any:
@@ -185,6 +208,25 @@ def scores(matrix: Any, class_names: Sequence[str]) -> dict[str, Any]:
     found["pixels"] = int(ops.sum(matrix))
     per_class = map(_plain, ops.convert_to_numpy(class_iou(matrix)))
     return {**found, "class_iou": dict(zip(_unlike(class_names), per_class, strict=True))}
+
+
+def by_class(matrix: Any, class_names: Sequence[str]) -> dict[str, dict[str, float | None]]:
+    """The numbers of each class: {name: {"iou", "precision", "recall", "f1"}}; NaN is None.
+
+    F1 is the Dice score. Names as for `scores`.
+    """
+    matrix = ops.convert_to_tensor(matrix, "float32")
+    measures = {
+        "iou": class_iou,
+        "precision": class_precision,
+        "recall": class_recall,
+        "f1": class_dice,
+    }
+    columns = {name: ops.convert_to_numpy(of(matrix)) for name, of in measures.items()}
+    return {
+        name: {measure: _plain(values[i]) for measure, values in columns.items()}
+        for i, name in enumerate(_unlike(class_names))
+    }
 
 
 def _unlike(names: Sequence[str]) -> list[str]:

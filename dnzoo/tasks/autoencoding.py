@@ -15,8 +15,10 @@ from dnzoo.models._vae import ACTIVE, VAE, Likelihood
 from dnzoo.tasks.base import Task
 from dnzoo.tasks.sources import SmallImages, load_for
 from dnzoo.terminal import DATA
+from dnzoo.training import report
 
 BOUND_IMAGES, BOUND_SAMPLES = 1000, 500
+SAMPLED = 16  # images of which the report shows what becomes of them
 
 
 class Autoencoding(Task):
@@ -47,6 +49,8 @@ class Autoencoding(Task):
         "Top: held-out images and, below each, its reconstruction from the latent's mean. "
         "Then interpolations between two of them, and samples of the prior."
     )
+
+    sampled: ClassVar[str] = "Validation images, and below them their reconstructions"
 
     @dataclasses.dataclass(kw_only=True)
     class Config(SmallImages):
@@ -134,7 +138,53 @@ class Autoencoding(Task):
             for i in range(min(4, len(pictures) // 2))
         ]
         rows.append(model.sample(4 * columns, self.config.seed))
-        return drawing.sheet(np.concatenate(rows) * (255 / model.max_value), columns)
+        return self._sheet(model, np.concatenate(rows), columns)
+
+    def shown_results(
+        self,
+        model: VAE,
+        split: str = "test",
+        metrics: Mapping[str, Any] | None = None,
+        limit: int | None = None,
+    ) -> list[report.Part]:
+        """The images with the largest and the smallest negative ELBO, and their reconstructions."""
+        part: Any = getattr(self, split)
+        count = min(limit or BOUND_IMAGES, len(part))
+        steps = range(-(-count // part.batch_size))
+        images = np.concatenate([part.batch(step)[0] for step in steps])[:count]
+        scores = model.bound(images, 1, self.config.seed).tolist()
+
+        def example(i: int) -> report.Example:
+            pair = images[i : i + 1], model.reconstruct(images[i : i + 1])
+            shown = [self._sheet(model, image, 1) for image in pair]
+            name = self.data.called(split, i)
+            return report.Example(name, scores[i], dict(zip(("image", "reconstruction"), shown)))
+
+        return [
+            report.Examples.of(
+                f"Images of the {split} split",
+                "negative ELBO in nats, with one sample",
+                scores,
+                [self.data.called(split, i) for i in range(count)],
+                example,
+                higher_is_better=False,
+                compare="wipe",
+            )
+        ]
+
+    @staticmethod
+    def _sheet(model: VAE, images: np.ndarray, columns: int) -> Image.Image:
+        return drawing.sheet(images * (255 / model.max_value), columns)
+
+    def reference(self) -> Image.Image:
+        """Validation images, as the net gets them."""
+        images = self.validation.batch(0)[0][:SAMPLED]
+        return drawing.sheet(images, len(images))
+
+    def sample(self, model: VAE) -> Image.Image:
+        """Their reconstructions."""
+        images = self.validation.batch(0)[0][:SAMPLED]
+        return self._sheet(model, model.reconstruct(images), len(images))
 
 
 def verdict(active: int, units: int) -> str:

@@ -6,13 +6,22 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import keras
+import numpy as np
 from PIL import Image
 
 from dnzoo import storage, training
 from dnzoo.data import Batches, Evaluation
 from dnzoo.data.base import Data
+from dnzoo.imaging import drawing
+from dnzoo.training.report import Part, Picture, reduced
 
 SMOKE_EXAMPLES = 32
+SAMPLES = "samples"
+EVERY_EPOCH = (
+    16  # epochs from which on only every second leaves a sample, of twice as many every fourth
+)
+ROWS = 16  # of samples in the report
+FED = 16  # images of the first batch there
 
 
 class Task:
@@ -39,6 +48,7 @@ class Task:
         curves: identifiers of more numbers that the report draws.
         labels: {identifier: words}, where `dnzoo.metrics.label` needs help.
         published: keywords for `dnzoo.save`.
+        sampled: what the rows of `reference` and `sample` are, for the report: "... after epochs 1, 2".
     """
 
     Config: ClassVar[type[training.Config]]
@@ -51,6 +61,7 @@ class Task:
     curves: tuple[str, ...] = ()
     labels: Mapping[str, str] = {}
     caption: str
+    sampled: ClassVar[str] = "The same validation examples"
     data: Data
     config: training.Config
     name: str
@@ -181,14 +192,86 @@ class Task:
         """What the model makes of held-out examples, for a person."""
         raise NotImplementedError(f"{type(self).__name__} has no pictures(model).")
 
+    def shown_data(self) -> list[Part]:
+        """What the report shows of the data; here the first training batch's inputs, as images."""
+        inputs = keras.tree.flatten(self.train.batch(0))[0]
+        if inputs.ndim != 4:
+            return []
+        sheet = drawing.sheet(reduced(inputs[:FED]), columns=8)
+        return [self._fed(sheet, "Images from 0 to 255, augmented.")]
+
+    def _fed(self, image: Image.Image, caption: str) -> Picture:
+        return Picture("The first training batch, as the net gets it", image, caption)
+
+    def shown_results(
+        self,
+        model: keras.Model,
+        split: str = "test",
+        metrics: Mapping[str, Any] | None = None,
+        limit: int | None = None,
+    ) -> list[Part]:
+        """What the report shows of a model's outputs: scores by class and by image, the worst and the best.
+
+        Called with the validation split after epochs, as long as that takes little time, and with the test
+        split at the end.
+
+        Args:
+            model: in the middle of its training, or as it is saved.
+            split: "validation" or "test".
+            metrics: what `evaluate` has given, of the test split.
+            limit: look at so many examples at most.
+        """
+        return []
+
+    def outputs(self, model: keras.Model, inputs: Any) -> Any:
+        """What a model, in the middle of its training too, makes of a batch: arrays.
+
+        In parts of `batch_size`, without a graph: nothing of the training's state is touched.
+        """
+        tree, size = keras.tree.map_structure, self.config.batch_size
+
+        def part(start: int) -> Any:
+            rows = tree(lambda array: array[start : start + size], inputs)
+            return tree(keras.ops.convert_to_numpy, model(rows, training=False))
+
+        count = len(keras.tree.flatten(inputs)[0])
+        return tree(lambda *a: np.concatenate(a), *(part(i) for i in range(0, count, size)))
+
+    def reference(self) -> Image.Image | None:
+        """What `sample` is to be held against: rows as wide as its own, or None."""
+        return None
+
+    def sample(self, model: keras.Model) -> Image.Image | None:
+        """A row of small images of what the model makes of always the same inputs, or None."""
+        return None
+
     def end_epoch(self, model: keras.Model, out: storage.Owned, epoch: int) -> None:
-        """Called after each epoch: a place for images of the progress.
+        """Called after each epoch: keeps `sample` in samples/, of every epoch up to 16, of every second
+        one up to 32, of every fourth up to 64, and so on.
 
         Args:
             model: as it is after the epoch.
             out: the run's folder; `out.new_file(name)` gives a file in it.
             epoch: number of the epoch, from 1.
         """
+        pace = 1
+        while epoch > EVERY_EPOCH * pace:
+            pace *= 2
+        image = None if epoch % pace else self.sample(model)
+        if image is not None:
+            with out.new_file(f"{SAMPLES}/{epoch:04d}.png") as partial:
+                image.save(partial)
 
     def progress(self, out: storage.Owned) -> tuple[Image.Image, str] | None:
         """What `end_epoch` left in `out`, for the report: (image, caption), or None."""
+        found = [path for path in sorted((out / SAMPLES).glob("*.png")) if path.stem.isdigit()]
+        if not found:
+            return None
+        steps = np.unique(np.linspace(0, len(found) - 1, ROWS).round().astype(int))
+        rows = [np.array(Image.open(found[i]).convert("RGB")) for i in steps]
+        reference = self.reference()
+        above = [] if reference is None else [np.array(reference.convert("RGB"))]
+        epochs = ", ".join(str(int(found[i].stem)) for i in steps)
+        return Image.fromarray(
+            np.concatenate(above + rows)
+        ), f"{self.sampled} after epochs {epochs}."

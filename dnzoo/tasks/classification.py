@@ -1,6 +1,7 @@
 """Classification as a task: a small net that tells images apart, to judge generated ones by."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import keras
@@ -10,8 +11,10 @@ from PIL import Image
 from dnzoo import training
 from dnzoo.data.pictures import Pictures
 from dnzoo.imaging import drawing
+from dnzoo.metrics import by_class, confusion
 from dnzoo.tasks.base import Task
 from dnzoo.tasks.sources import SmallImages, load_for
+from dnzoo.training import report
 
 
 class Classification(Task):
@@ -80,3 +83,42 @@ class Classification(Task):
         wrong = self._named(model) != np.asarray(self.test.arrays[1])
         order = np.argsort(~wrong, kind="stable")[:count]
         return drawing.sheet(np.stack([self.test.arrays[0][i] for i in order]))
+
+    def shown_results(
+        self,
+        model: keras.Model,
+        split: str = "test",
+        metrics: Mapping[str, Any] | None = None,
+        limit: int | None = None,
+    ) -> list[report.Part]:
+        """Scores and confusion of the classes; the images whose own class got the least and the most."""
+        part: Any = getattr(self, split)
+        images, truth = (np.asarray(array[:limit]) for array in part.arrays)
+        logits = self.outputs(model, np.asarray(images, "float32"))
+        likely = keras.ops.convert_to_numpy(keras.ops.softmax(logits))
+        said, scores = likely.argmax(axis=-1), likely[np.arange(len(truth)), truth].tolist()
+        names = [f"class {i}" for i in range(likely.shape[-1])]
+        counts = confusion(truth, said, len(names))
+        measures = ("precision", "recall", "f1")
+        rows = {
+            name: [*(values[key] for key in measures), int(counts[i].sum())]
+            for i, (name, values) in enumerate(by_class(counts, names).items())
+        }
+
+        def example(i: int) -> report.Example:
+            note = f"{names[truth[i]]}; said: {names[said[i]]} ({likely[i, said[i]]:.1%})"
+            shown = {"image": drawing.sheet(images[i : i + 1], 1)}
+            return report.Example(self.data.called(split, i), scores[i], shown, note)
+
+        of = f"Of {len(images)} {split} images."
+        return [
+            report.Table("Classes", ("precision", "recall", "F1", "images"), rows, caption=of),
+            report.Matrix("Confusion", names, counts, "images", of),
+            report.Examples.of(
+                f"Images of the {split} split",
+                "probability of its true class",
+                scores,
+                [self.data.called(split, i) for i in range(len(images))],
+                example,
+            ),
+        ]

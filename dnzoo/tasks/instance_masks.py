@@ -1,6 +1,7 @@
 """Masks of objects whose boxes are given, as a task: jittered true boxes, AP of pasted masks."""
 
 import dataclasses
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
 import keras
@@ -16,7 +17,9 @@ from dnzoo.metrics.labels import IGNORE
 from dnzoo.tasks.base import Task
 from dnzoo.tasks.sources import Scenes
 from dnzoo.terminal import DATA
+from dnzoo.training import report
 
+SAMPLED = 8  # images of which the report shows what becomes of them
 JITTER = 0.1  # of a box's size: how far each side may be off
 
 
@@ -35,6 +38,7 @@ class InstanceMasks(Task):
     kind: ClassVar[str] = "masks"
     new_head: ClassVar[bool] = True
     caption: str = "Held-out images, the true masks, and the masks found in the boxes shown."
+    sampled: ClassVar[str] = "Validation images with their true masks, and below the masks found"
 
     @dataclasses.dataclass(kw_only=True)
     class Config(Scenes):
@@ -148,18 +152,100 @@ class InstanceMasks(Task):
         arrays = [np.asarray(array[:count]) for array in self.test.arrays]
         (images, boxes), truth = self._prepared(*arrays, rng)
         found = model.predict_on_batch([images, boxes])
-        tiles = []
+        shown = self._drawn(images, boxes, truth, arrays[1], found)
+        tiles = [np.concatenate(tile, 1) for tile, _ in shown]
+        return drawing.grid(tiles, columns=3, background=0)
+
+    def _drawn(
+        self,
+        images: np.ndarray,
+        boxes: np.ndarray,
+        truth: np.ndarray,
+        instances: np.ndarray,
+        found: np.ndarray,
+    ) -> Iterator[tuple[list[np.ndarray], float]]:
+        """Of each image itself, with the true masks and with those found in the boxes; their mean IoU."""
         for i, image in enumerate(images):
             labels = truth[i, :, 0, 0, 1]
             there = np.flatnonzero(labels != IGNORE)
             small = _shapes("", found[i, there], labels[there], self.mask_size)
             pasted = inference.paste_masks(small, boxes[i, there], image.shape[:2])
-            true = arrays[1][i][None] == 1 + there[:, None, None]
+            true = instances[i][None] == 1 + there[:, None, None]
             colours = np.array(self.published["palette"])[labels[there]]
             pair = [drawing.tint(image, masks, colours) for masks in (true, pasted)]
-            tile = [image.astype("uint8"), pair[0], drawing.outline(pair[1], boxes[i, there])]
-            tiles.append(np.concatenate(tile, 1))
-        return drawing.grid(tiles, columns=3, background=0)
+            both, either = (
+                (op(pasted, true)).sum((1, 2)) for op in (np.logical_and, np.logical_or)
+            )
+            score = float(np.mean(both / np.maximum(either, 1))) if len(there) else np.nan
+            yield [image.astype("uint8"), pair[0], drawing.outline(pair[1], boxes[i, there])], score
+
+    def _batch(
+        self, model: keras.Model, split: str, step: int
+    ) -> list[tuple[list[np.ndarray], float]]:
+        """`_drawn`, of a batch of a split, for a model in the middle of its training too."""
+        part: Any = getattr(self, split)
+        (images, boxes), truth = part.batch(step)
+        chosen = slice(step * part.batch_size, (step + 1) * part.batch_size)
+        found = self.outputs(model, [images, boxes])
+        return [*self._drawn(images, boxes, truth, np.asarray(part.arrays[1][chosen]), found)]
+
+    def shown_data(self) -> list[report.Part]:
+        """The first batch with the boxes and, inside each, the mask to be found."""
+        (images, boxes), truth = self.train.batch(0)
+        tiles = []
+        for image, around, target in zip(images[:SAMPLED], boxes, truth):
+            there = np.flatnonzero(target[:, 0, 0, 1] != IGNORE)
+            around, masks = around[there], target[there, ..., 0]
+            classes = target[there, 0, 0, 1].astype(int)
+            pasted = inference.paste_masks(masks, around, image.shape[:2])
+            tinted = drawing.tint(image, pasted, np.array(self.published["palette"])[classes])
+            tiles.append(drawing.outline(tinted, around))
+        caption = "Augmented images, the boxes, and in each the mask that the net is to find."
+        shown = drawing.grid(report.reduced(np.stack(tiles)), columns=len(tiles))
+        return [self._fed(shown, caption)]
+
+    def shown_results(
+        self,
+        model: keras.Model,
+        split: str = "test",
+        metrics: Mapping[str, Any] | None = None,
+        limit: int | None = None,
+    ) -> list[report.Part]:
+        """The images with the worst and the best mean IoU of their objects' masks."""
+        part, scores = getattr(self, split), []
+        for step in range(part.steps):
+            scores += [score for _, score in self._batch(model, split, step)]
+            if limit and len(scores) >= limit:
+                break
+
+        def example(i: int) -> report.Example:
+            step, place = divmod(i, part.batch_size)
+            tiles = [Image.fromarray(tile) for tile in self._batch(model, split, step)[place][0]]
+            shown = dict(zip(("image", "ground truth", "prediction"), tiles))
+            return report.Example(self.data.called(split, i), scores[i], shown)
+
+        names = [self.data.called(split, i) for i in range(len(scores))]
+        title, score = f"Images of the {split} split", "mean IoU of its objects' masks"
+        return [report.Examples.of(title, score, scores, names, example, compare="fade")]
+
+    def _samples(self, model: keras.Model | None) -> list[list[np.ndarray]]:
+        """Of validation images the tiles that `_drawn` gives; without a model nothing is found."""
+        (images, boxes), truth = self.validation.batch(0)
+        images, boxes, truth = images[:SAMPLED], boxes[:SAMPLED], truth[:SAMPLED]
+        size = (*truth.shape[:4], len(self.data.class_names))
+        found = np.full(size, -99.0) if model is None else self.outputs(model, [images, boxes])
+        instances = np.asarray(self.validation.arrays[1][:SAMPLED])
+        return [tiles for tiles, _ in self._drawn(images, boxes, truth, instances, found)]
+
+    def reference(self) -> Image.Image:
+        """Validation images with their true masks."""
+        tiles = np.stack([tiles[1] for tiles in self._samples(None)])
+        return drawing.grid(report.reduced(tiles), columns=len(tiles))
+
+    def sample(self, model: keras.Model) -> Image.Image:
+        """The masks that the model finds in them."""
+        tiles = np.stack([tiles[2] for tiles in self._samples(model)])
+        return drawing.grid(report.reduced(tiles), columns=len(tiles))
 
 
 def _visible(instances: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

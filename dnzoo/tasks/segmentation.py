@@ -1,7 +1,8 @@
 """Semantic segmentation as a task: its batches, loss, metrics, test and pictures."""
 
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
 import keras
@@ -13,10 +14,16 @@ from dnzoo.data import segmentation
 from dnzoo.data.augmentation import Augmentation
 from dnzoo.imaging import drawing
 from dnzoo.inference import kinds
+from dnzoo.metrics import by_class, confusion
 from dnzoo.metrics.labels import IGNORE
 from dnzoo.tasks.base import Task
 from dnzoo.tasks.sources import Depths, Scenes
 from dnzoo.terminal import NAME, NAMES, NUMBERS
+from dnzoo.training import report
+
+COUNTED = 500  # masks of a split at most of which the shares of the classes are taken
+SAMPLED = 8  # images of which the report shows what becomes of them
+LARGEST = 512  # rows of an example in the report
 
 
 class Segmentation(Task):
@@ -38,6 +45,7 @@ class Segmentation(Task):
     options: ClassVar[tuple[str, ...]] = ("loss", "class_weights")
     fixed: ClassVar[tuple[str, ...]] = ("channels",)
     caption: str = "Held-out images, each with the ground truth and the prediction beside it."
+    sampled: ClassVar[str] = "Validation images, their ground truth, and below it the predictions"
 
     @dataclasses.dataclass(kw_only=True)
     class Config(Scenes, Depths):
@@ -136,9 +144,125 @@ class Segmentation(Task):
         images, truths = (array[:count] for array in self.test.arrays)
         scores = model.predict_on_batch(np.asarray(images, "float32"))
         predicted = kinds.of(model).numbers(keras.ops.convert_to_numpy(scores))
-        palette = np.array([*self.data.palette, *[(96, 96, 96)] * 256], "uint8")[:256]
         tiles = [
-            np.concatenate([drawing.visible(image), palette[truth], palette[guess]], axis=1)
+            np.concatenate(
+                [drawing.visible(image), self._colours[truth], self._colours[guess]], axis=1
+            )
             for image, truth, guess in zip(images, truths, predicted)
         ]
         return drawing.grid(tiles, columns=3)
+
+    @functools.cached_property
+    def _colours(self) -> np.ndarray:
+        """A colour for every number that a mask can hold."""
+        return np.array([*self.data.palette, *[(96, 96, 96)] * 256], "uint8")[:256]
+
+    def _said(self, model: keras.Model, images: np.ndarray) -> np.ndarray:
+        """Class numbers, by a model in the middle of its training too."""
+        return kinds.of(model).numbers(self.outputs(model, np.asarray(images, "float32")))
+
+    def shown_data(self) -> list[report.Part]:
+        """The first batch with its masks, and how many pixels each class has."""
+        images, masks = (report.reduced(array[:SAMPLED]) for array in self.train.batch(0))
+        columns = [
+            np.concatenate([drawing.visible(image), self._colours[mask]])
+            for image, mask in zip(
+                np.nan_to_num(images).round().clip(0, 255).astype("uint8"), masks
+            )
+        ]
+        caption = "Augmented images, and below each its mask; grey pixels do not count."
+        return [self._fed(drawing.grid(columns, columns=len(columns)), caption), self._shares()]
+
+    def _shares(self) -> report.Table:
+        """Of the pixels that count, in each split."""
+        names, splits = self.data.class_names, self.data.splits
+        columns = []
+        for arrays in splits.values():
+            some = np.unique(np.linspace(0, len(arrays[1]) - 1, COUNTED).astype(int))
+            counts = np.bincount(np.asarray(arrays[1][some]).ravel(), minlength=256)[: len(names)]
+            columns.append((counts / max(counts.sum(), 1)).tolist())
+        rows = dict(zip(by_class(np.eye(len(names)), names), zip(*columns)))
+        caption = f"Of the pixels that count, in at most {COUNTED} masks of each split."
+        return report.Table("Shares of the classes", list(splits), rows, self.data.palette, caption)
+
+    def shown_results(
+        self,
+        model: keras.Model,
+        split: str = "test",
+        metrics: Mapping[str, Any] | None = None,
+        limit: int | None = None,
+    ) -> list[report.Part]:
+        """Scores and confusion of the classes, and the images with the worst and the best mean IoU."""
+        counts, scores = self._counted(model, split, limit)
+        found, names = by_class(counts, self.data.class_names), {"iou": "class IoU", "f1": "F1"}
+        measures = ["iou", "precision", "recall", "f1"]
+        pixels = counts.sum(axis=1)
+        rows = {
+            name: [*(values[key] for key in measures), share]
+            for (name, values), share in zip(
+                found.items(), (pixels / max(pixels.sum(), 1)).tolist()
+            )
+        }
+        columns = [*(names.get(key, key) for key in measures), "share of the pixels"]
+        of = f"{len(scores)} {split} images."
+        return [
+            report.Table("Classes", columns, rows, self.data.palette, f"Of {of}"),
+            report.Matrix("Confusion", list(found), counts, caption=f"Of {of}"),
+            self._examples(model, split, scores),
+        ]
+
+    def _counted(
+        self, model: keras.Model, split: str, limit: int | None
+    ) -> tuple[np.ndarray, list[float]]:
+        """The confusion matrix of a split, and the mean IoU of each image; NaN without a pixel."""
+        part: Any = getattr(self, split)
+        classes, scores = len(self.data.class_names), []
+        total = np.zeros((classes, classes), "int64")
+        for step in range(part.steps):
+            images, masks = (array[: limit and limit - len(scores)] for array in part.batch(step))
+            for mask, said in zip(masks, self._said(model, images)):
+                counts = confusion(mask, said, classes)
+                hit, total = np.diagonal(counts), total + counts
+                either = counts.sum(0) + counts.sum(1) - hit
+                present = either > 0
+                iou = hit[present] / either[present]
+                scores.append(float(np.mean(iou)) if len(iou) else np.nan)
+            if limit and len(scores) >= limit:
+                break
+        return total, scores
+
+    def _examples(self, model: keras.Model, split: str, scores: Sequence[float]) -> report.Examples:
+        """The images with the worst and the best scores."""
+        images, masks = getattr(self, split).arrays
+
+        def example(i: int) -> report.Example:
+            said = self._said(model, images[i : i + 1])
+            image, truth, said = (
+                report.reduced(a, LARGEST)[0] for a in (images[i : i + 1], masks[i : i + 1], said)
+            )
+            shown = {
+                "image": Image.fromarray(np.ascontiguousarray(drawing.visible(image))),
+                "ground truth": drawing.paletted(truth, self._colours),
+                "prediction": drawing.paletted(said, self._colours),
+            }
+            return report.Example(self.data.called(split, i), scores[i], shown)
+
+        return report.Examples.of(
+            f"Images of the {split} split",
+            "mean IoU of its classes",
+            scores,
+            [self.data.called(split, i) for i in range(len(scores))],
+            example,
+            compare="fade",
+        )
+
+    def reference(self) -> Image.Image:
+        """Validation images, and below each its mask."""
+        images, masks = (report.reduced(a[:SAMPLED]) for a in self.validation.arrays)
+        rows = [*map(drawing.visible, images), *self._colours[masks]]
+        return drawing.grid(rows, columns=len(images))
+
+    def sample(self, model: keras.Model) -> Image.Image:
+        """What the model says of them."""
+        said = self._said(model, np.asarray(self.validation.arrays[0][:SAMPLED]))
+        return drawing.grid([*self._colours[report.reduced(said)]], columns=len(said))

@@ -18,8 +18,10 @@ from dnzoo.metrics import similarity
 from dnzoo.tasks.base import Task
 from dnzoo.tasks.sources import Depths
 from dnzoo.terminal import DATA
+from dnzoo.training import report
 
 PATCHES = 8  # of each tile, in an epoch
+SAMPLED = 8  # images of which the report shows what becomes of them
 # in a sum an error of one grey level weighs as much as 0.1 of SSIM
 Loss = Literal["l1", "mse", "charbonnier", "l1+ssim"]
 
@@ -68,6 +70,9 @@ class SuperResolution(Task):
         "psnr_y_each": "PSNR of Y per image, dB",
     }
     caption: str = "Held-out photographs: bicubic, the model, the ground truth."
+    sampled: ClassVar[str] = (
+        "Validation tiles: bicubic, the ground truth, and below what the net made of them"
+    )
 
     @dataclasses.dataclass(kw_only=True)
     class Config(Depths):
@@ -161,14 +166,90 @@ class SuperResolution(Task):
         self, model: keras.Model, count: int = 6, size: int = photographs.SMALLEST
     ) -> Image.Image:
         """Details of held-out photographs: bicubic, the model and the ground truth."""
-        rows = []
-        for large in list(self.photographs.values())[:count]:
-            small = resize(large, 1 / self.scale)
-            top, left = ((n - size) // 2 for n in large.shape[:2])
-            tiles = [resize(small, self.scale), inference.upscale(model, small), large]
-            tiles = [tile[top : top + size, left : left + size] for tile in tiles]
-            rows.append(np.concatenate(tiles, axis=1))
+        shown = [self._detail(model, name, size) for name in list(self.photographs)[:count]]
+        rows = [np.concatenate((cubic, made, truth), axis=1) for cubic, truth, made in shown]
         return drawing.grid(rows, columns=2)
+
+    def _detail(self, model: keras.Model, name: str, size: int) -> list[np.ndarray]:
+        """The middle of a test photograph: bicubic, the ground truth and the model's."""
+        large = self.photographs[name]
+        small = resize(large, 1 / self.scale)
+        top, left = ((n - size) // 2 for n in large.shape[:2])
+        tiles = [resize(small, self.scale), large, inference.upscale(model, small)]
+        return [tile[top : top + size, left : left + size] for tile in tiles]
+
+    def _tiles(self, model: keras.Model, rows: slice) -> list[np.ndarray]:
+        """Validation tiles as `_detail`, of batches, for a model in the middle of its training too."""
+        small, large = (np.asarray(array[rows]) for array in self.validation.arrays)
+        bicubic = np.stack([resize(image, self.scale) for image in small])
+        made = self.outputs(model, self.pixels(small))
+        images = [self.pixels(bicubic), self.pixels(large), made]
+        return [drawing.visible(image.round().clip(0, 255).astype("uint8")) for image in images]
+
+    def shown_data(self) -> list[report.Part]:
+        """Patches of the first batch, and below each what it is to become."""
+        pairs = [batch[:SAMPLED].round().astype("uint8") for batch in self.train.batch(0)]
+        small = pairs[0].repeat(self.scale, 1).repeat(self.scale, 2)
+        rows = [*drawing.visible(small), *drawing.visible(pairs[1])]
+        caption = "Patches, each pixel drawn larger, and below each what the net is to make of it."
+        return [self._fed(drawing.grid(rows, columns=len(small)), caption)]
+
+    def shown_results(
+        self,
+        model: keras.Model,
+        split: str = "test",
+        metrics: Mapping[str, Any] | None = None,
+        limit: int | None = None,
+    ) -> list[report.Part]:
+        """The images with the lowest and the highest PSNR, beside bicubic and the ground truth."""
+        if split == "test":
+            found = (metrics or self.evaluate(model))["psnr_y_each"]
+            names, scores = list(found), list(found.values())
+        else:
+            scores = self._scored(model, limit or len(self.validation))
+            names = [f"validation tile {i + 1}" for i in range(len(scores))]
+
+        def example(i: int) -> report.Example:
+            if split == "test":
+                tiles = self._detail(model, names[i], photographs.SMALLEST)
+            else:
+                tiles = [batch[0] for batch in self._tiles(model, slice(i, i + 1))]
+            images = [Image.fromarray(np.ascontiguousarray(tile)) for tile in tiles]
+            shown = dict(zip(("bicubic", "ground truth", "model"), images))
+            return report.Example(names[i], scores[i], shown)
+
+        caption = "The middle of each photograph is shown." if split == "test" else ""
+        score = self.labels["psnr_y_each"]
+        title = f"Images of the {split} split"
+        return [
+            report.Examples.of(
+                title, score, scores, names, example, compare="wipe", caption=caption
+            )
+        ]
+
+    def _scored(self, model: keras.Model, count: int) -> list[float]:
+        """PSNR of each of the first validation tiles."""
+        measure, scores = metrics.PSNR(luma=True, crop=self.scale), []
+        for step in range(self.validation.steps):
+            small, large = self.validation.batch(step)
+            for truth, made in zip(large, self.outputs(model, small)):
+                measure.reset_state()
+                measure.update_state(truth[None], made[None])
+                scores.append(float(measure.result()))
+            if len(scores) >= count:
+                break
+        return scores[:count]
+
+    def reference(self) -> Image.Image:
+        """Validation tiles: bicubic, and below each the ground truth."""
+        small, large = (np.asarray(array[:SAMPLED]) for array in self.validation.arrays)
+        rows = [*(resize(image, self.scale) for image in small), *large]
+        return drawing.grid(report.reduced(drawing.visible(np.stack(rows))), columns=len(small))
+
+    def sample(self, model: keras.Model) -> Image.Image:
+        """What the model makes of them; Y, where it reads Y alone."""
+        made = self._tiles(model, slice(SAMPLED))[2]
+        return drawing.grid(report.reduced(made), columns=len(made))
 
 
 def compare(

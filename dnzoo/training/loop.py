@@ -1,7 +1,7 @@
 """The training itself: steps, validation, checkpoints. It may end at any step and go on from there."""
 
-import csv
 import dataclasses
+import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,9 +12,10 @@ import numpy as np
 
 from dnzoo import storage
 from dnzoo.metrics import higher_is_better
-from dnzoo.training import devices, state
+from dnzoo.training import devices, report, state
 from dnzoo.training.config import IDENTITY, Config, Stage, difference
 from dnzoo.training.progress import Steps, Stop
+from dnzoo.training.record import Record
 
 if TYPE_CHECKING:
     from dnzoo.tasks import Task
@@ -40,6 +41,9 @@ class Notes:
         extra: steps that this stage took more because the batch size changed.
         changes: in words, of the config, with the step.
         since: length of the history when the data changed: scores before it are of other images.
+        best_epoch: the number of the epoch that `best` is of.
+        clock: seconds of training, all processes together, at the end of each epoch; None where an
+            older version did not note them.
     """
 
     step: int = 0
@@ -55,6 +59,18 @@ class Notes:
     extra: int = 0
     changes: list[str] = dataclasses.field(default_factory=list)
     since: int = 0
+    best_epoch: int | None = None
+    clock: list[float | None] = dataclasses.field(default_factory=list)
+
+    def seconds_each(self) -> list[float | None]:
+        """How long each epoch took, validation included."""
+        clock = [0.0, *[None] * (len(self.history) - len(self.clock)), *self.clock]
+        return [None if None in (a, b) else b - a for a, b in itertools.pairwise(clock)]
+
+    def standing(self, epochs: int, live: bool = False, words: str = "") -> report.Standing:
+        """How far the run is, for its report; `epochs`: of the whole."""
+        best = None if self.best is None else self.best_epoch
+        return report.Standing(len(self.history), epochs, best, live, words, self.seconds_each())
 
     def change(self, config: Config, batch_size: int, per_epoch: int) -> None:
         """Take over another config, and count steps in its batches.
@@ -102,7 +118,7 @@ class Loop:
     notes: Notes
     kept: float
     started: float
-    writer: Any  # tensorboard's
+    record: Record
     stop: Stop
     steps: Steps
 
@@ -130,11 +146,11 @@ class Loop:
         notes = self.notes
         self.kept = time.monotonic()
         self.started = self.kept - notes.seconds
-        self.writer = self._tensorboard()
-        self._log(notes.history)
         if notes.step == 0:
             print(f"The input side can do {self._data_rate():,.0f} images/s.")
-        with Stop() as self.stop:
+        left = sum(stage.epochs for stage in self.stages[notes.stage :])
+        record = Record(self.out, self.config, self.task, self.model, notes, notes.stage_row + left)
+        with Stop() as self.stop, record as self.record:
             self.steps = Steps(notes.step, self.task.train.batch_size, self.stop)
             while notes.stage < len(self.stages) and not self._is_enough():
                 self._run_stage(self.stages[notes.stage])
@@ -146,7 +162,6 @@ class Loop:
             if self.resumed:  # all stages had ended
                 self._begin(len(self.stages) - 1)
             self._leave_if_wanted()
-        self.writer.close()
         return notes
 
     def _data_rate(self) -> float:
@@ -249,21 +264,26 @@ class Loop:
 
     def _end_epoch(self, logs: Mapping[str, float]) -> None:
         notes, number = self.notes, len(self.notes.history) + 1
+        total = self.steps.total // self.task.train.steps_per_epoch
         stage = {"stage": notes.stage + 1} if len(self.stages) > 1 else {}
-        notes.history.append({"epoch": number, **stage, **logs})
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        notes.history.append({"epoch": number, **stage, **logs, "learning_rate": rate})
+        notes.clock += [None] * (number - 1 - len(notes.clock))
+        notes.clock.append(time.monotonic() - self.started)
         notes.logs = None
         score = self._score(logs)
         self.task.end_epoch(self.model, self.out, number)
         if notes.best is None or score > notes.best:
-            notes.best = score
-            best = {"epoch": number, "monitor": self.task.monitor, "sign": self.sign}
-            state.save(self.out, BEST, best | {"model": self.model.name}, self.model)
+            notes.best, notes.best_epoch = score, number
+            best = {"epoch": number, "epochs": total, "score": self.sign * score}
+            best |= {"monitor": self.task.monitor, "sign": self.sign, "model": self.model.name}
+            state.save(self.out, BEST, best, self.model)
         if time.monotonic() > self.kept + CHECKPOINT_SECONDS:
             self._keep()
-        self._log(notes.history[-1:])
+        self.record.epoch(total)
         value = logs[f"val_{self.task.monitor}"]
         print(
-            f"epoch {number}/{self.steps.total // self.task.train.steps_per_epoch}  "
+            f"epoch {number}/{total}  "
             f"loss {logs['loss']:.4f}  val_{self.task.monitor} {value:.4f}  {self.steps.in_words()}"
         )
 
@@ -278,31 +298,3 @@ class Loop:
             raise KeyboardInterrupt(
                 f"Stopped after step {self.notes.step:,}. The same command goes on from there."
             )
-
-    def _tensorboard(self) -> Any:
-        from tensorboard.summary import Writer  # writes by itself, without TensorFlow
-
-        # written anew from the history: a killed process may have left half of it
-        self.out.remove("tensorboard")
-        folder = self.out / "tensorboard"
-        there = set(folder.glob("*"))
-        writer = Writer(str(folder))
-        for path in set(folder.glob("*")) - there:
-            self.out.note(f"tensorboard/{path.name}")
-        return writer
-
-    def _log(self, new_rows: Sequence[Mapping[str, float]]) -> None:
-        if not new_rows:
-            return
-        history = self.notes.history
-        with (
-            self.out.new_file("log.csv") as partial,
-            open(partial, "w", newline="", encoding="utf-8") as file,
-        ):
-            rows = csv.DictWriter(file, fieldnames=list(history[-1]))
-            rows.writeheader()
-            rows.writerows(history)
-        for row in new_rows:
-            for name in row.keys() - {"epoch", "stage"}:
-                self.writer.add_scalar(name, row[name], step=row["epoch"])
-        self.writer.flush()

@@ -13,13 +13,15 @@ from dnzoo.training import devices, report, state
 from dnzoo.training.config import IDENTITY, Config, difference
 from dnzoo.training.environment import environment
 from dnzoo.training.loop import BEST, LAST, Loop, Notes
+from dnzoo.training.record import REPORT
 
 if TYPE_CHECKING:
     from dnzoo.tasks import Task
 
 EVALUATION = "evaluation.json"
-# what a finished run has, in the order in which it appears
-RESULTS = ("saved_model", "predictions.png", "report.html")
+# What a finished run has, in the order in which it appears. The report is there from the start and is
+# written a last time before the last of them, whose being there alone says that the run has finished.
+RESULTS = ("saved_model", REPORT, "predictions.png")
 
 
 def run(config: Config, task: "Task", build: Callable[[], keras.Model]) -> dict[str, Any] | None:
@@ -144,15 +146,15 @@ def _prepare(out: storage.Owned, config: Config) -> bool:
     _refuse_changes(out, different, config)
     if len(results) == len(RESULTS) and out.made(RESULTS[-1]) and not different:
         return False
-    if results and not begun:
+    if {*results} - {REPORT} and not begun:
         lacking = [name for name in RESULTS if name not in results]
         wanted = f"{', '.join(lacking)} is missing and so is" if lacking else "there is no"
         raise ValueError(
             f"{out} holds results of this run, but {wanted} {LAST}, to go on from; use another `out`."
         )
     out.check(*RESULTS, "log.csv", LAST, BEST)
+    out.remove(RESULTS[-1])  # the report is going to be that of a run under way
     if different:
-        out.remove(RESULTS[-1])  # the last of the results: without it the run is not finished
         out.write_json("config.json", config.stored())
         print(f"Going on with changes: {'; '.join(different.values())}.")
     return True
@@ -216,20 +218,23 @@ def _finish(
             **task.published,
         )
     picture = task.pictures(model)
-    with out.new_file("predictions.png") as partial:
-        picture.save(partial)
     page = report.html(
         f"{model.name} on {task.name}",
         config.stored(),
         notes.history,
-        metrics,
-        provenance,
         task,
-        picture,
-        task.progress(out),
+        notes.standing(len(notes.history)),
+        data=task.shown_data(),
+        results=task.shown_results(model, "test", metrics),
+        metrics=metrics,
+        provenance=provenance,
+        picture=picture,
+        progress=task.progress(out),
     )
-    with out.new_file("report.html") as partial:
+    with out.new_file(REPORT) as partial:
         partial.write_text(page, "utf-8")
+    with out.new_file(RESULTS[-1]) as partial:
+        picture.save(partial)
     report.print_metrics(metrics, task.labels)
     print(_places(out))
     return metrics
@@ -237,5 +242,5 @@ def _finish(
 
 def _places(out: storage.Owned) -> str:
     """Where a person finds what a run made."""
-    names = {"SavedModel": "saved_model", "Report": "report.html", "Picture": "predictions.png"}
+    names = {"SavedModel": "saved_model", "Report": REPORT, "Picture": "predictions.png"}
     return "".join(f"\n{kind + ':':<12}{out / name}" for kind, name in names.items())

@@ -10,6 +10,7 @@ import keras
 
 from dnzoo import storage
 from dnzoo.training.config import IDENTITY, Config, difference
+from dnzoo.training.record import REPORT, TENSORBOARD
 from dnzoo.training.run import train
 from dnzoo.training.tune_report import Row, picture, print_table
 
@@ -108,7 +109,7 @@ def run(
     row = {"trial": number, "values": values, **ended, **({"pruned": pruned} if enough else {})}
     folder.write_json("config.json", trial.stored())
     folder.write_json(RESULT, row)
-    for name in ("checkpoints", "tensorboard"):
+    for name in ("checkpoints", *TENSORBOARD, "samples", REPORT):
         folder.remove(name)
     return row
 

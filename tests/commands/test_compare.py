@@ -48,8 +48,34 @@ def test_a_finished_run_of_an_older_version(tmp_path):
     extra.parent.mkdir(parents=True)
     meta = {"format": 1, "name": "net_d", "architecture": {}, "weights": [], "checksums": {}}
     meta["provenance"] = {"best epoch": "2 of 2, by mean_iou on validation"}
+    (tmp_path / "a/predictions.png").touch()
     extra.write_text(json.dumps({**meta, "metrics": {"mean_iou": 0.2, "class_iou": {"a": 1}}}))
     run = compare.read(tmp_path / "a")
     assert (run.model, run.monitor, run.score, run.finished) == ("net_d", "mean_iou", 0.3, True)
     assert run.metrics == {"mean_iou": 0.2}
     assert info.described({**meta, "parameters": 3, "signatures": {}}, {})["parameters"] == "3"
+
+
+def test_a_run_under_way_shows_its_epoch_and_validation_score(tmp_path, capsys):
+    """It may have a model of before, whose test results are not those of what is trained now."""
+    run_of(tmp_path / "a", [0.1, 0.3])
+    notes = {
+        "epoch": 3,
+        "epochs": 9,
+        "score": 0.4,
+        "monitor": "mean_iou",
+        "sign": 1,
+        "model": "net",
+    }
+    best = tmp_path / "a/checkpoints/best.npz"
+    np.savez(best, notes=np.array(json.dumps(notes)))  # newer than the log by a moment
+    extra = tmp_path / "a/saved_model" / pretrained.EXTRA
+    extra.parent.mkdir(parents=True)
+    meta = {"format": 1, "name": "net_d", "architecture": {}, "weights": [], "checksums": {}}
+    extra.write_text(json.dumps({**meta, "provenance": {}, "metrics": {"mean_iou": 0.2}}))
+    run = compare.read(tmp_path / "a")
+    assert (run.state, run.best, run.score, run.metrics) == ("epoch 2 of 9", 3, 0.4, {})
+    out = said(capsys, "compare", str(tmp_path)).out
+    assert "epoch 2" in out and "0.4" in out and "test mean" not in out
+    (tmp_path / "a/predictions.png").touch()
+    assert compare.read(tmp_path / "a").metrics == {"mean_iou": 0.2}

@@ -12,7 +12,7 @@ class TestClassification(TaskConformance):
     task, recipe, data = Classification, "classifier", "digits"
     settings = {"filters": (4, 4)}
     metrics = {"accuracy", "images"}
-    teaches_again = False
+    teaches_again = samples = False
 
 
 def test_what_is_no_image_is_not_drawn(tmp_path):

@@ -4,6 +4,7 @@ import importlib
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import dnzoo
 from dnzoo.tasks import Segmentation
@@ -23,6 +24,14 @@ class TestSegmentation(TaskConformance):
 
     def check_written(self, pixels):
         assert pixels.shape == (40, 50) and pixels.max() <= 2
+
+    def test_the_worst_images_are_called_by_their_files(self, trained, places):
+        page = (trained.out / "report.html").read_text()
+        task = self.task.from_config(trained.config)
+        names = [task.data.called("test", i) for i in range(len(task.test))]
+        assert all(name in page for name in names) and names[0].startswith("images/")
+        made = np.array(Image.open(f"{places['masks']}/{names[0]}"))
+        assert np.array_equal(task.data.splits["test"][0][0], made)
 
 
 def test_class_weights_must_be_as_many_as_classes(small_scenes):

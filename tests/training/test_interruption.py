@@ -25,7 +25,7 @@ from dnzoo.storage import temporary
 from tests.conftest import ROOT, slow
 from tests.strangers import HIDDEN, OF_A_RUN, fill
 
-KILLS = int(os.environ.get("DNZOO_KILLS", "6"))  # a seventh, at the report, often comes too late
+KILLS = int(os.environ.get("DNZOO_KILLS", "7"))  # an eighth, at the picture, often comes too late
 EPOCHS = 3
 
 
@@ -71,8 +71,9 @@ MOMENTS = {
     "a checkpoint": "out/checkpoints/.last.npz.*",
     "a step": "out/checkpoints/last.npz",
     "the best weights": "out/checkpoints/.best.npz.*",
-    "saving": "out/.saved_model.*.partial",
     "the report": "out/.report.html.*",
+    "saving": "out/.saved_model.*.partial",
+    "the picture": "out/.predictions.png.*",
 }
 
 
@@ -103,7 +104,7 @@ def test_killed_and_started_again_ends_with_the_same_bytes(start, tmp_path, prec
         rounds += 1
         killed, there = tmp_path / f"killed_{rounds}", []
         for moment in MOMENTS:  # as a run comes by them
-            if kills < KILLS and not (killed / "out/report.html").exists():
+            if kills < KILLS and not (killed / "out/predictions.png").exists():
                 process = start(killed, precision, 0.05)
                 kills += kill_at(process, killed, moment, rng.choice([0, 0.001, 0.01, 0.1]))
                 if not there and (killed / "out/config.json").exists():
@@ -114,7 +115,7 @@ def test_killed_and_started_again_ends_with_the_same_bytes(start, tmp_path, prec
         last = start(killed, precision, 0.05)
         last.join()
         reference.join()
-        assert last.exitcode == 0 and (killed / "out/report.html").exists()
+        assert last.exitcode == 0 and (killed / "out/predictions.png").exists()
         assert reference.exitcode == 0
         assert_same(tmp_path / "straight/out", killed / "out")
         assert there or rounds > 1  # the last round may end before there is a config.json
@@ -155,7 +156,6 @@ for size in 100k 250k 420k 200m; do
 done
 cp -r "$1/out" "$4/out"
 mount -o remount,ro "$1"
-rm -f "$4/out/report.html"
 "$2" -c "$3" "$1" 2>"$4/read-only" || true
 """
 TRAIN = """
@@ -185,7 +185,6 @@ def test_full_and_read_only_disks(start, tmp_path):
         assert "Traceback" not in message
     assert "Read-only file system" in (seen / "read-only").read_text()
     reference.join()
-    (seen / "out/report.html").touch()
     assert_same(tmp_path / "straight/out", seen / "out")
 
 
@@ -241,4 +240,4 @@ def test_two_runs_prepare_the_same_data_once(start, tmp_path):
     # one trained; the other prepared nothing, and was refused the folder or found it finished
     assert 0 in [process.exitcode for process in both]
     assert len(list((tmp_path / "a/data").glob("arrays/*"))) == 1
-    assert (tmp_path / "a/out/report.html").is_file()
+    assert (tmp_path / "a/out/predictions.png").is_file()

