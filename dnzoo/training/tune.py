@@ -53,6 +53,8 @@ def tune(config: Config, setup: Setup, search_space: SearchSpace | None) -> list
     keras_tuner = _keras_tuner()
     if search_space is None:
         raise ValueError("`tune`: this recipe declares no search space.")
+    if config.tuner == "hyperband" and config.steps is not None:
+        raise ValueError(f"tuner=hyperband decides the epochs: leave steps={config.steps} out.")
     with storage.owned(config.out, alone=True) as out, tempfile.TemporaryDirectory() as scratch:
         _claim(out, config)
         setup(config)  # says in the config what the data is
@@ -119,6 +121,7 @@ def _claim(out: storage.Owned, config: Config) -> None:
         return
     out.check("trials.csv", "trials.png", BEST)
     stored = json.loads(file.read_text("utf-8"))
+    config.go_on(stored["config"])
     different = list(difference(stored["config"], config).values())
     different += [
         f"{k}: {stored.get(k)}" for k in ("tuner", "tune") if stored.get(k) != mine.get(k)
