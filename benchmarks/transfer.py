@@ -110,7 +110,8 @@ def rows_of(experiment, options):
         same = f"{common} --data {shlex.quote(str(folder))} --seed {seed} --batch-size 4"
         tuned = f"--model {shlex.quote(str(home / 'base/saved_model'))}"
         tuned += f" --head-epochs {EPOCHS[0]} --epochs {EPOCHS[1]}"
-        scratch = f"{experiment.net} --epochs {sum(EPOCHS)}"
+        # 0.99: as it was measured, before the momentum followed the number of steps
+        scratch = f"{experiment.net} --epochs {sum(EPOCHS)} --normalization-momentum 0.99"
         for start, recipe, switches in (
             ("trained", "finetune", tuned),
             ("scratch", "unet", scratch),

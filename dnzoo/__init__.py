@@ -22,6 +22,8 @@ EXTRAS: dict[str, str] = {
     "sklearn": "tune",
     "onnx": "export",
     "openvino": "export",
+    "wandb": "wandb",
+    "mlflow": "mlflow",
 }
 
 # where modules were before: `from dnzoo import files` goes on working

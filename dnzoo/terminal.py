@@ -29,6 +29,8 @@ NAME: Any = tyro.conf.arg(metavar="NAME")
 NUMBERS: Any = tyro.conf.arg(metavar="[N [N ...]]")
 NAMES: Any = tyro.conf.arg(metavar="[NAME [NAME ...]]")
 DATA: Any = tyro.conf.arg(metavar="NAME|FOLDER")
+PROJECT: Any = tyro.conf.arg(metavar="PROJECT")
+EXPERIMENT: Any = tyro.conf.arg(metavar="EXPERIMENT")
 NAME_OR_FILE: Any = tyro.conf.arg(metavar="NAME|FILE")
 VALUES: dict[type, str] = {int: "N", float: "X", str: "TEXT"}
 

@@ -16,7 +16,7 @@ from dnzoo.terminal import FOLDER
 
 
 @dataclasses.dataclass(kw_only=True)
-class Config(Classification.Config):
+class Config(Classification.Config, training.Normalized):
     out: Annotated[str, FOLDER] = "runs/classifier"
     filters: tuple[int, ...] = (16, 32, 64)
     """Channels of each level, two convolutions each; the last are the features."""
@@ -29,7 +29,7 @@ def build(config, data):
     for level, width in enumerate(config.filters):
         if level:
             x = keras.layers.MaxPooling2D(2, name=f"pool_{2**level}")(x)
-        x = ConvBlock(width, name=f"block_{2**level}")(x)
+        x = ConvBlock(width, normalization_momentum=config.momentum, name=f"block_{2**level}")(x)
     x = keras.layers.GlobalAveragePooling2D(name="features")(x)
     x = keras.layers.Dense(data.classes, dtype="float32", name="logits")(x)
     return keras.Model(image, Output("labels", logits=True)(x), name="classifier")

@@ -40,7 +40,9 @@ class Config(Generation.Config):
     """Of the discriminator's convolutions."""
     augmentation: tuple[Policy, ...] = ()
     """Changes of what the discriminator sees: for few images."""
-    epochs: int = 20
+    usual_epochs = 20
+    epochs: int | None = None
+    """How often each training image is seen; none: 20, or as often as 1,000 steps take."""
     learning_rate: float = 2e-4
     schedule: Literal["constant", "cosine"] = "constant"
     beta_1: float = 0.5

@@ -34,8 +34,10 @@ START = "unet_cutouts"
 class FineTuning:
     model: Annotated[str, MODEL] = START
     """What to start from: the name of a pretrained model, or a SavedModel's folder."""
+    usual_epochs, least_steps = 80, 0
     out: Annotated[str, FOLDER] = "runs/finetune"
-    epochs: int = 80
+    epochs: int | None = None
+    """How often each training image is seen; none: 80."""
     learning_rate: Annotated[float, tyro.conf.arg(aliases=["--fine-learning-rate"])] = 1e-4
     batch_size: int = 4
     patience: int = 30
@@ -54,8 +56,10 @@ class FineTuning:
 class NewHead(FineTuning):
     head_epochs: int = 20
     """First, epochs in which only the new head learns."""
-    epochs: int = 80
-    """Then, epochs in which everything learns."""
+    epochs: int | None = None
+    """Then, epochs in which everything learns; none: 80."""
+    steps: int | None = None
+    """Instead of --epochs: at least so many steps in which everything learns, in whole epochs."""
     learning_rate: float = 3e-2
     """Highest learning rate of the head."""
     fine_learning_rate: float = 1e-4

@@ -29,8 +29,9 @@ class Config(SuperResolution.Config):
     """EDSR's residual blocks."""
     start_from: Annotated[str | None, MODEL] = None
     """A saved model, a name or a folder: layers of the same name start with its weights."""
-    epochs: int = 20
-    """In each, 8 patches of every tile are seen."""
+    usual_epochs = 20
+    epochs: int | None = None
+    """In each, 8 patches of every tile are seen; none: 20, or as many as 1,000 steps take."""
     learning_rate: float = 5e-4
 
     @property

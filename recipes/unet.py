@@ -18,15 +18,20 @@ from typing import Annotated
 from dnzoo import training, unet
 from dnzoo.layers.fusion import Skip
 from dnzoo.layers.upsampling import Upsampling
+from dnzoo.models.unet import DECODER_WIDTHS
 from dnzoo.tasks import Segmentation
-from dnzoo.terminal import FOLDER, NAME, NAME_OR_FILE
+from dnzoo.terminal import FOLDER, NAME, NAME_OR_FILE, NUMBERS
+
+WIDTHS = (24, 48, 96, 192)  # a fraction of the paper's, for a CPU
 
 
 @dataclasses.dataclass(kw_only=True)
-class Config(Segmentation.Config):
+class Config(Segmentation.Config, training.Normalized):
+    left_open = (*training.Normalized.left_open, "filters")
+
     out: Annotated[str, FOLDER] = "runs/unet"
-    filters: tuple[int, ...] = (24, 48, 96, 192)
-    """Channels of each level, deepest last."""
+    filters: Annotated[tuple[int, ...] | None, NUMBERS] = None
+    """Channels of each level, deepest last; none: 24 48 96 192, with --encoder 16 32 64 128 256."""
     upsampling: Upsampling = "transposed"
     """How the expanding half upsamples."""
     skip: Skip = "concat"
@@ -40,13 +45,22 @@ class Config(Segmentation.Config):
     encoder_weights: Annotated[str | None, NAME_OR_FILE] = None
     """imagenet, or a weights file, for --encoder."""
 
+    @property
+    def widths(self):
+        return self.filters or (DECODER_WIDTHS if self.encoder else WIDTHS)
+
+    def settle(self, pass_steps):
+        super().settle(pass_steps)
+        self.filters = self.widths
+
 
 def build(config, data):
     return unet(
         (None, None, data.channels),
         classes=len(data.class_names),
-        filters=config.filters,
+        filters=config.widths,
         upsampling=config.upsampling,
+        normalization_momentum=config.momentum,
         skip=config.skip,
         residual=config.residual,
         dropout=config.dropout,

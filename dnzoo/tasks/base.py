@@ -155,6 +155,10 @@ class Task:
             f"{len(part):,} {split}" for split, part in {"training": self.train, **parts}.items()
         )
 
+    def advice(self) -> str | None:
+        """What to do rather, where something is known to do better on such data; printed before training."""
+        return None
+
     def metrics(self) -> list[keras.metrics.Metric]:
         """Metrics to follow while training."""
         return []

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
@@ -24,6 +25,11 @@ from dnzoo.training import report
 COUNTED = 500  # masks of a split at most of which the shares of the classes are taken
 SAMPLED = 8  # images of which the report shows what becomes of them
 LARGEST = 512  # rows of an example in the report
+
+FEW = 100  # training images, below which fine-tuning does better: benchmarks/transfer.py
+START = "unet_cutouts"  # what to fine-tune then
+# options that say what the data is, which fine-tuning needs as well
+OF_DATA = ("data_dir", "image_size", "mask_values", "white", "black", "seed")
 
 
 class Segmentation(Task):
@@ -105,6 +111,29 @@ class Segmentation(Task):
         super().__init__(data, config, Augmentation(data.targets), fill=(0, IGNORE))
         self.loss = losses.get(loss, class_weights=weights)
         self.published |= {"class_names": names, "palette": data.palette}
+
+    def advice(self) -> str | None:
+        """The command for fine-tuning, where there are few images of the user's own.
+
+        Nothing for a net that begins with trained weights, or reads other channels than photographs have.
+        """
+        config, few = self.config, len(self.data.splits["train"][0]) < FEW
+        beginnings = ("of_model", "encoder_weights", "start_from")
+        trained = [getattr(config, name, None) for name in beginnings]
+        colour = self.data.splits["train"][0].shape[-1] == 3
+        if not self.data.look or not few or any(trained) or not colour:
+            return None
+        words = ["dnzoo", "finetune", START, config.data]
+        for field in dataclasses.fields(config):
+            value = getattr(config, field.name)
+            if field.name in OF_DATA and value != field.default:
+                values = value if isinstance(value, tuple) else (value,)
+                words += [f"--{field.name.replace('_', '-')}", *map(str, values)]
+        return (
+            f"Fewer than {FEW} training images: where it was measured, with 16 of them, fine-tuning a "
+            "trained net did better by 0.125 and 0.169 mean IoU (docs/training.md, Few images):\n"
+            f"    {shlex.join([*words, '--out', f'{config.out}_finetuned'])}"
+        )
 
     def metrics(self) -> list[keras.metrics.Metric]:
         """Metrics to follow while training."""

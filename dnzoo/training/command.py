@@ -98,6 +98,10 @@ def _train(build: Callable[..., Any], search_space: Callable[..., Any] | None, c
         if Path(config.out).resolve() == Path(config.data_dir).resolve():
             raise ValueError(f"`out` and `data_dir` both name {config.out}: they must differ.")
     if config.tune:
+        if config.wandb or config.mlflow:
+            raise ValueError(
+                "`wandb` and `mlflow` follow a training, not a search: leave them out."
+            )
         from dnzoo.training.tune import tune
 
         space = search_space or getattr(config, "search_space", None)

@@ -44,6 +44,7 @@ class Notes:
         best_epoch: the number of the epoch that `best` is of.
         clock: seconds of training, all processes together, at the end of each epoch; None where an
             older version did not note them.
+        ended: whether a callback has ended the training.
     """
 
     step: int = 0
@@ -61,6 +62,7 @@ class Notes:
     since: int = 0
     best_epoch: int | None = None
     clock: list[float | None] = dataclasses.field(default_factory=list)
+    ended: bool = False
 
     def seconds_each(self) -> list[float | None]:
         """How long each epoch took, validation included."""
@@ -75,7 +77,8 @@ class Notes:
     def change(self, config: Config, batch_size: int, per_epoch: int) -> None:
         """Take over another config, and count steps in its batches.
 
-        In the middle of an epoch the position stays the same image, or one of the batch before.
+        In the middle of an epoch the position stays the same image, or one of the batch before; the same
+        share of the epoch, where the length is given in steps.
         """
         changes = difference(self.config, config) if self.config else {}
         self.changes += [f"{text}, from step {self.step}" for text in changes.values()]
@@ -84,14 +87,18 @@ class Notes:
         if self.per_epoch and (self.batch_size, self.per_epoch) != (batch_size, per_epoch):
             epochs, steps = divmod(self.step, self.per_epoch)
             taken = self.step - self.stage_row * self.per_epoch + self.extra
-            position = min(steps * self.batch_size // batch_size, per_epoch - 1)
+            same = steps * per_epoch // self.per_epoch if config.steps else None
+            position = steps * self.batch_size // batch_size if same is None else same
+            position = min(position, per_epoch - 1)
             self.step = epochs * per_epoch + position
             self.extra = taken - (self.step - self.stage_row * per_epoch)
         self.config, self.batch_size, self.per_epoch = config.stored(), batch_size, per_epoch
 
-    def reopen(self, stages: Sequence[Stage]) -> None:
+    def reopen(self, stages: Sequence[Stage], config: Config) -> None:
         """Go back into the last stage where it is to have more epochs than it had."""
-        last = len(stages) - 1
+        if self.ended and not difference(self.config, config):
+            return
+        self.ended, last = False, len(stages) - 1
         before = sum(row.get("stage", 1) <= last for row in self.history)
         if self.stage > last and len(self.history) - before < stages[last].epochs:
             self.stage, self.stage_row = last, before
@@ -100,9 +107,8 @@ class Notes:
 class Loop:
     """Trains `model` on `task`; `out`, a `storage.Owned`, gets checkpoints/, log.csv and tensorboard/.
 
-    The other arguments are those of `training.run`, the number of devices that share a batch, and a
-    function of the validation scores of the epochs so far, higher is better: whether to end all training.
-    `train()` returns the `Notes`.
+    The other arguments are those of `training.run`, and the number of devices that share a batch.
+    `train()` returns the `Notes`. An epoch is one of the log: `Config.plan` says how long.
     """
 
     config: Config
@@ -110,9 +116,10 @@ class Loop:
     model: keras.Model
     out: storage.Owned
     replicas: int
-    enough: Callable[[Sequence[float]], bool] | None
+    callbacks: Sequence[keras.callbacks.Callback]
     sign: int
     stages: Sequence[Stage]
+    per_epoch: int
     last: Path
     resumed: bool
     notes: Notes
@@ -129,17 +136,17 @@ class Loop:
         model: keras.Model,
         out: storage.Owned,
         replicas: int = 1,
-        enough: Callable[[Sequence[float]], bool] | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> None:
         self.config, self.task, self.model, self.out = config, task, model, out
-        self.replicas, self.enough = replicas, enough
+        self.replicas, self.callbacks = replicas, callbacks
         self.sign = 1 if higher_is_better(task.monitored(model)) else -1
-        self.stages = config.stages()
+        self.stages, self.per_epoch = config.plan(task.train.steps_per_epoch)
         self.last = out / LAST
         self.resumed = self.last.is_file()
         self.notes = Notes(**state.read_notes(self.last)) if self.resumed else Notes()
-        self.notes.reopen(self.stages)
-        self.notes.change(config, task.train.batch_size, task.train.steps_per_epoch)
+        self.notes.reopen(self.stages, config)
+        self.notes.change(config, task.train.batch_size, self.per_epoch)
 
     def train(self) -> Notes:
         """Train to the end, or until a person stops it, from where the run is."""
@@ -151,17 +158,19 @@ class Loop:
         left = sum(stage.epochs for stage in self.stages[notes.stage :])
         record = Record(self.out, self.config, self.task, self.model, notes, notes.stage_row + left)
         with Stop() as self.stop, record as self.record:
-            self.steps = Steps(notes.step, self.task.train.batch_size, self.stop)
-            while notes.stage < len(self.stages) and not self._is_enough():
+            self.steps = Steps(notes.step, self.task.train.batch_size, self.stop, self.callbacks)
+            while notes.stage < len(self.stages):
                 self._run_stage(self.stages[notes.stage])
-                notes.stage, notes.stage_row = notes.stage + 1, len(notes.history)
-                if notes.stage == len(self.stages) or self._is_enough():
+                following = len(self.stages) if notes.ended else notes.stage + 1
+                notes.stage, notes.stage_row = following, len(notes.history)
+                if notes.stage == len(self.stages):
                     self._keep()
                 else:
                     notes.extra = 0
             if self.resumed:  # all stages had ended
-                self._begin(len(self.stages) - 1)
+                self._begin(notes.history[-1].get("stage", len(self.stages)) - 1)
             self._leave_if_wanted()
+            self.steps.end(notes.history[-1])
         return notes
 
     def _data_rate(self) -> float:
@@ -184,7 +193,7 @@ class Loop:
                 self.notes.best = None  # the best weights so far are not those of this model
 
     def _run_stage(self, stage: Stage) -> None:
-        per_epoch, notes = self.task.train.steps_per_epoch, self.notes
+        per_epoch, notes = self.per_epoch, self.notes
         self._begin(notes.stage)
         self.model.compile(
             optimizer=self.config.optimizer(stage, stage.epochs * per_epoch + notes.extra),
@@ -198,10 +207,15 @@ class Loop:
             self._restore(per_epoch)
         left = sum(stage.epochs for stage in self.stages[notes.stage :])
         self.steps.total = (notes.stage_row + left) * per_epoch
+        self.steps.begin(self.model, self.steps.total // per_epoch, per_epoch)
         while not self._is_over(stage):
+            number = len(notes.history)
+            self.steps.tell("on_epoch_begin", number, {})
             if notes.logs is None:
-                notes.logs = self._train_epoch((len(notes.history) + 1) * per_epoch)
-            self._end_epoch(notes.logs | self._validate())
+                notes.logs = self._train_epoch((number + 1) * per_epoch)
+            logs = notes.logs | self._validate()
+            self._end_epoch(logs)
+            notes.ended = self.steps.end_epoch(number, logs)
 
     def _restore(self, per_epoch: int) -> None:
         if self.notes.step % per_epoch:
@@ -218,12 +232,7 @@ class Loop:
         scores = [self._score(row) for row in history[max(first, self.notes.since) :]]
         patience = self.config.patience or len(scores) + 1
         without_gain = len(scores) - 1 - scores.index(max(scores)) if scores else 0
-        ends = len(history) - first >= stage.epochs or without_gain >= patience
-        return ends or self._is_enough()
-
-    def _is_enough(self) -> bool:
-        scores = [self._score(row) for row in self.notes.history]
-        return self.enough is not None and self.enough(scores)
+        return self.notes.ended or len(history) - first >= stage.epochs or without_gain >= patience
 
     def _score(self, row: Mapping[str, float]) -> float:
         """What the best epoch has most of."""
@@ -232,7 +241,7 @@ class Loop:
     def _train_epoch(self, end: int) -> dict[str, float]:
         """The logs of an epoch that ends with step `end`, in as many calls of `fit` as it takes."""
         while True:
-            if self.steps.step % self.task.train.steps_per_epoch:
+            if self.steps.step % self.per_epoch:
                 self.steps.carried = self._metric_values()
             self.steps.next_checkpoint = self.kept + CHECKPOINT_SECONDS
             data = self.task.train.dataset(self.steps.step, end)
@@ -264,7 +273,7 @@ class Loop:
 
     def _end_epoch(self, logs: Mapping[str, float]) -> None:
         notes, number = self.notes, len(self.notes.history) + 1
-        total = self.steps.total // self.task.train.steps_per_epoch
+        total = self.steps.total // self.per_epoch
         stage = {"stage": notes.stage + 1} if len(self.stages) > 1 else {}
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         notes.history.append({"epoch": number, **stage, **logs, "learning_rate": rate})

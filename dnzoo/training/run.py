@@ -9,7 +9,7 @@ import keras
 
 from dnzoo import saving, storage, terminal
 from dnzoo.inference import kinds
-from dnzoo.training import devices, report, state
+from dnzoo.training import devices, report, state, tracking
 from dnzoo.training.config import IDENTITY, Config, difference
 from dnzoo.training.environment import environment
 from dnzoo.training.loop import BEST, LAST, Loop, Notes
@@ -24,7 +24,12 @@ EVALUATION = "evaluation.json"
 RESULTS = ("saved_model", REPORT, "predictions.png")
 
 
-def run(config: Config, task: "Task", build: Callable[[], keras.Model]) -> dict[str, Any] | None:
+def run(
+    config: Config,
+    task: "Task",
+    build: Callable[[], keras.Model],
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> dict[str, Any] | None:
     """Train the model that `build()` makes on `task`, and leave everything in `config.out`.
 
     The folder gets config.json, log.csv, TensorBoard logs, checkpoints/ (last, and best on the
@@ -36,6 +41,13 @@ def run(config: Config, task: "Task", build: Callable[[], keras.Model]) -> dict[
         config: `training.Config` or a dataclass that extends it.
         task: what is learned, a `dnzoo.tasks.Task`.
         build: makes the uncompiled `keras.Model`; called with seed and precision set.
+        callbacks: `keras.callbacks.Callback` that hear the training as one `fit`: epochs of the log, from
+            0 on, with the numbers of validation; also where it is gone on with, and then from the
+            epoch on that it stopped in. `model.stop_training = True` ends the training after the epoch,
+            for good. What a callback remembers isn't kept from one process to the next (an
+            `EarlyStopping` counts anew), what it does to the model is part of the run, and the
+            published weights are those of the best epoch by the task's metric, whatever it restores.
+            None of them is called when the run had finished, and not for the test.
 
     Returns:
         The metrics on the test split, or None when the run had finished before.
@@ -56,13 +68,18 @@ def run(config: Config, task: "Task", build: Callable[[], keras.Model]) -> dict[
     if config.resume == "must" and not (Path(config.out) / "config.json").is_file():
         raise ValueError(f"resume=must, but {config.out} holds no run.")
     with storage.owned(config.out, alone=True, beside=(EVALUATION,)) as out:
-        if not _prepare(out, config):
+        if not _prepare(out, config, task.train.steps_per_epoch):
             print(f"{out} holds this run already, finished. {_places(out)}")
             return None
         if task.data.look:
             task.data.look.print()
-        model, notes = train(config, task, build, out)
-        return _finish(config, task, model, out, notes)
+        if advice := task.advice():
+            print(advice)
+        with tracking.followed(config, out) as (trackers, tell):
+            model, notes = train(config, task, build, out, [*callbacks, *trackers])
+            metrics = _finish(config, task, model, out, notes)
+            tell(metrics)
+        return metrics
 
 
 def train(
@@ -70,9 +87,10 @@ def train(
     task: "Task",
     build: Callable[[], keras.Model],
     out: storage.Owned,
-    enough: Callable[[Sequence[float]], bool] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> tuple[keras.Model, Notes]:
-    """The trained model and the `Notes` of its training; `out` and `enough` as for `Loop`."""
+    """The trained model and the `Notes` of its training; `out`, a `storage.Owned`, as for `Loop`."""
+    config.settle(task.train.steps_per_epoch)
     policy = keras.config.dtype_policy()
     with devices.distributed(config.distribute, task.train.batch_size) as replicas:
         try:
@@ -83,9 +101,11 @@ def train(
                 model, pixels=task.data.pixels
             )  # so that prediction reads files as training does
             saving.check(model)
-            steps = sum(s.epochs for s in config.stages()) * task.train.steps_per_epoch
-            print(f"{model.name}: {model.count_params():,} parameters, {steps:,} steps, {out}/")
-            return model, Loop(config, task, model, out, replicas, enough).train()
+            stages, per_epoch = config.plan(task.train.steps_per_epoch)
+            epochs = sum(stage.epochs for stage in stages)
+            length = f"{epochs * per_epoch:,} steps in {epochs} epochs"
+            print(f"{model.name}: {model.count_params():,} parameters, {length}, {out}/")
+            return model, Loop(config, task, model, out, replicas, callbacks).train()
         finally:
             keras.config.set_dtype_policy(policy)
 
@@ -128,7 +148,7 @@ def _refuse_other(path: Path, result: Mapping[str, Any]) -> None:
             raise FileExistsError(f"{path} holds something else: use another `out`.")
 
 
-def _prepare(out: storage.Owned, config: Config) -> bool:
+def _prepare(out: storage.Owned, config: Config, pass_steps: int) -> bool:
     """Whether there is anything to do in `out`; raises where another run is there, or something else."""
     begun, results = (out / LAST).is_file(), [name for name in RESULTS if (out / name).exists()]
     file = out / "config.json"
@@ -138,11 +158,15 @@ def _prepare(out: storage.Owned, config: Config) -> bool:
             raise ValueError(
                 f"{out} holds {', '.join(others)} without a config.json; use another `out`."
             )
+        config.settle(pass_steps)
         out.write_json("config.json", config.stored())
         return True
     if config.resume == "never":
         raise ValueError(f"resume=never, but {out} holds a run; use another `out`.")
-    different = difference(_stored(file), config)
+    stored = _stored(file)
+    config.go_on(stored)
+    config.settle(pass_steps)
+    different = difference(stored, config)
     _refuse_changes(out, different, config)
     if len(results) == len(RESULTS) and out.made(RESULTS[-1]) and not different:
         return False
@@ -168,6 +192,11 @@ def _refuse_changes(out: storage.Owned, different: dict[str, str], config: Confi
         raise ValueError(
             f"{out} holds a run with another config ({'; '.join(refused)}); use another `out`. "
             f"On the way may change: {', '.join(may_change)}."
+        )
+    if {"epochs", "steps"} <= set(different):
+        raise ValueError(
+            f"the length of the run in {out} was given otherwise ({different['epochs']}; "
+            f"{different['steps']}): go on as it was begun, or use another `out`."
         )
     if IDENTITY in different and config.resume != "new-data":
         raise ValueError(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from dnzoo import storage
+from dnzoo.metrics import higher_is_better
 from dnzoo.training.config import IDENTITY, Config, difference
 from dnzoo.training.record import REPORT, TENSORBOARD
 from dnzoo.training.run import train
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 Setup = Callable[[Any], tuple["Task", Callable[[], keras.Model]]]  # of a config
 SearchSpace = Callable[[Any], Mapping[str, Any]]  # of a `keras_tuner.HyperParameters`
-Enough = Callable[[Sequence[float]], bool]  # of the validation scores of a trial's epochs
+# of an epoch's number, from 0, and its validation score, higher is better: whether to end the trial
+Enough = Callable[[int, float], bool]
 
 PATIENCE = 3  # epochs, for trials without `patience`
 BEST = "best.json"
@@ -46,6 +48,7 @@ def claim(out: storage.Owned, config: Config) -> None:
         return
     out.check("trials.csv", "trials.png", BEST)
     stored = {"engine": ENGINE, **json.loads(file.read_text("utf-8"))}
+    config.go_on(stored["config"])
     different = list(difference(stored["config"], config).values())
     different += [
         f"{k}: {stored.get(k)} there, {mine.get(k)} now"
@@ -85,7 +88,7 @@ def run(
         number: of the trial.
         values: what it tries.
         folder: its own.
-        enough: whether to end it, asked after each epoch: then its row says "pruned".
+        enough: whether to end it, asked after each epoch; its row says so ("pruned").
     """
     if folder.holds(RESULT):
         return _result(config, folder, number, values)
@@ -93,25 +96,36 @@ def run(
     trial = dataclasses.replace(config, **settings, patience=config.patience or PATIENCE)
     task, build = setup(trial)
     keras.utils.clear_session()
-    pruned = False
-
-    def ends(scores: Sequence[float]) -> bool:
-        nonlocal pruned
-        pruned = pruned or enough(scores)
-        return pruned
-
+    pruned: dict[str, bool] = {}
     try:
-        _, notes = train(trial, task, build, folder, *([ends] if enough else []))
+        _, notes = train(trial, task, build, folder, [Pruning(task, enough)] if enough else [])
         ended = {"score": notes.best, "epochs": len(notes.history), "seconds": notes.seconds}
+        pruned = {"pruned": notes.ended} if enough else {}
     except FloatingPointError as error:
         print(error)
         ended = {"score": None, "epochs": None, "seconds": None}
-    row = {"trial": number, "values": values, **ended, **({"pruned": pruned} if enough else {})}
+        pruned = {"pruned": False} if enough else {}
+    row = {"trial": number, "values": values, **ended, **pruned}
     folder.write_json("config.json", trial.stored())
     folder.write_json(RESULT, row)
     for name in ("checkpoints", *TENSORBOARD, "samples", REPORT):
         folder.remove(name)
     return row
+
+
+class Pruning(keras.callbacks.Callback):
+    """Ends a trial after the epoch of which `enough` says so."""
+
+    def __init__(self, task: "Task", enough: Enough) -> None:
+        super().__init__()
+        self.task: Task = task
+        self.enough: Enough = enough
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """Ask."""
+        sign = 1 if higher_is_better(self.task.monitored(self.model)) else -1
+        score = sign * (logs or {})[f"val_{self.task.monitor}"]
+        self.model.stop_training |= self.enough(epoch, score)
 
 
 def _result(config: Config, folder: storage.Owned, number: int, values: Mapping[str, Any]) -> Row:

@@ -18,6 +18,8 @@ from dnzoo.training.trials import Row, SearchSpace, Setup
 def search(config: Config, setup: Setup, search_space: SearchSpace) -> list[Row]:
     """The rows of all trials, one after the other; see `tune`."""
     keras_tuner = _keras_tuner()
+    if config.tuner == "hyperband" and config.steps is not None:
+        raise ValueError(f"tuner=hyperband decides the epochs: leave steps={config.steps} out.")
     with storage.owned(config.out, alone=True) as out, tempfile.TemporaryDirectory() as scratch:
         trials.claim(out, config)
         setup(config)  # says in the config what the data is

@@ -180,14 +180,14 @@ class _Study:
         return self.optuna.samplers.TPESampler(seed=seed)
 
     def falls_behind(self, trial: Any) -> trials.Enough:
-        """Function of the scores of a trial's epochs: whether it is to be cut short."""
+        """Function of an epoch's number and score: whether the trial is to be cut short."""
         reported = set(self.study.get_trials()[trial.number].intermediate_values)
 
-        def enough(scores: Sequence[float]) -> bool:
-            for step in {*range(len(scores))} - reported:  # Optuna counts from 0
-                trial.report(scores[step], step)
-                reported.add(step)
-            return bool(scores and trial.should_prune())  # numpy knows bools of its own
+        def enough(epoch: int, score: float) -> bool:
+            if epoch not in reported:
+                trial.report(score, epoch)
+                reported.add(epoch)
+            return bool(trial.should_prune())  # numpy knows bools of its own
 
         return enough
 

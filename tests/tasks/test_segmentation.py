@@ -1,12 +1,16 @@
 """Segmentation, with the U-Net's recipe; FCN's stages."""
 
+import dataclasses
 import importlib
+import shlex
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import dnzoo
+from dnzoo.commands.train import asked_for
+from dnzoo.data.check import Look
 from dnzoo.tasks import Segmentation
 from tests.task_conformance import TaskConformance
 
@@ -38,6 +42,48 @@ def test_class_weights_must_be_as_many_as_classes(small_scenes):
     recipe = importlib.import_module("recipes.unet")
     with pytest.raises(ValueError, match=r"class_weights=\(1.0, 2.0\): 2 numbers for 11 classes"):
         Segmentation.from_config(recipe.Config(class_weights=(1.0, 2.0)), small_scenes)
+
+
+def advised(data, **settings):
+    recipe = importlib.import_module("recipes.unet")
+    return Segmentation.from_config(recipe.Config(data="my photos", **settings), data).advice()
+
+
+def test_few_images_of_ones_own_are_better_fine_tuned(small_scenes):
+    own = dataclasses.replace(small_scenes, look=Look([]))
+    said = advised(own, out="runs/a", image_size=32, mask_values=(0, 255), loss="focal")
+    command = (
+        "dnzoo finetune unet_cutouts 'my photos' --image-size 32 --mask-values 0 255 "
+        "--out runs/a_finetuned"
+    )
+    assert said.splitlines()[1].strip() == command
+    name, options = asked_for(shlex.split(command)[1:])
+    recipe = importlib.import_module(f"recipes.{name}")
+    flags = {f"--{field.name}" for field in dataclasses.fields(recipe.config_of())}
+    assert {option.replace("_", "-") for option in flags} >= {
+        option for option in options if option.startswith("--")
+    }
+    assert advised(small_scenes) is None  # no data of the user's own
+    assert advised(own, encoder="efficientnet_lite0", encoder_weights="imagenet") is None
+    many = {split: tuple(np.repeat(a, 5, 0) for a in part) for split, part in own.splits.items()}
+    assert advised(dataclasses.replace(own, splits=many)) is None
+    grey = {split: (part[0][..., :1], part[1]) for split, part in own.splits.items()}
+    assert advised(dataclasses.replace(own, splits=grey)) is None
+
+
+def test_widths_and_momentum_of_the_recipe(small_scenes):
+    recipe = importlib.import_module("recipes.unet")
+    old = recipe.Config(filters=(24, 48, 96, 192), steps=40)
+    config = recipe.Config(steps=40)
+    config.go_on({**old.stored(), "normalization_momentum": None})
+    config.settle(2)
+    assert config.filters == (24, 48, 96, 192) and config.normalization_momentum == 0.75
+    encoded = recipe.Config(encoder="efficientnet_lite0", steps=40)
+    encoded.settle(2)
+    assert encoded.filters == (16, 32, 64, 128, 256)
+    model = recipe.build(encoded, small_scenes)
+    assert 4_500_000 < model.count_params() < 9_000_000
+    assert model.get_layer("decoder_1").normalization_momentum == 0.75
 
 
 def test_fcn_stage_by_stage(small_scenes, tmp_path):

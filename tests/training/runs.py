@@ -41,7 +41,9 @@ def build_small():
     return keras.Model(image, x, name="small")
 
 
-def run(data, out, stop_at=None, stop_in="train", build=build_small, kind=Config, **kwargs):
+def run(
+    data, out, stop_at=None, stop_in="train", build=build_small, kind=Config, callbacks=(), **kwargs
+):
     """Train; `stop_at` sends SIGTERM when that step's batch is fetched."""
     config = kind(out=str(out), **kwargs)
     task = Segmentation(data, config, "cross_entropy+dice")
@@ -54,11 +56,12 @@ def run(data, out, stop_at=None, stop_in="train", build=build_small, kind=Config
         return fetch(step)
 
     batches.batch = batch
-    return training.run(config, task, build)
+    return training.run(config, task, build, callbacks)
 
 
-def straight_run(data, out, kind=Config, **kwargs):
+def straight_run(data, out, kind=Config, callbacks=(), **kwargs):
     """The training alone, never stopped: nothing is saved but checkpoints and the log."""
     config = kind(out=str(out), **kwargs)
     with storage.owned(out, alone=True) as folder:
-        train(config, Segmentation(data, config, "cross_entropy+dice"), build_small, folder)
+        task = Segmentation(data, config, "cross_entropy+dice")
+        train(config, task, build_small, folder, callbacks)

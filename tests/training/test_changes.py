@@ -9,6 +9,7 @@ import pytest
 
 from dnzoo import storage, training, unet
 from dnzoo.tasks import Segmentation
+from dnzoo.training import config as config_module
 from dnzoo.training import state
 from dnzoo.training.loop import Notes
 from tests.conftest import slow, weights
@@ -41,6 +42,32 @@ def test_a_finished_run_goes_on_with_more_epochs(small_scenes, tmp_path, capsys)
     (longer / "checkpoints/last.npz").unlink()
     with pytest.raises(ValueError, match=r"holds results of this run, but there is no .*last.npz"):
         run(small_scenes, longer, epochs=4, **settings)
+
+
+def test_a_length_in_steps_is_that_of_epochs_validated_less_often(
+    small_scenes, tmp_path, monkeypatch
+):
+    """12 steps in epochs of two passes: the bytes of four epochs, stopped or made longer too."""
+    monkeypatch.setattr(config_module, "EPOCH_STEPS", 7)
+    shared = {"schedule": "constant", "epochs": None}
+    stopped, longer = tmp_path / "stopped", tmp_path / "longer"
+    straight_run(small_scenes, tmp_path / "epochs", epochs=4, schedule="constant")
+    with pytest.raises(KeyboardInterrupt):
+        run(small_scenes, stopped, stop_at=10, steps=12, **shared)
+    assert len(state.read_notes(stopped / "checkpoints/last.npz")["history"]) == 1
+    straight_run(small_scenes, stopped, steps=12, **shared)
+    straight_run(small_scenes, longer, steps=6, **shared)
+    straight_run(small_scenes, longer, steps=12, **shared)
+    expected = weights(tmp_path / "epochs")
+    for out in (stopped, longer):
+        found = weights(out)
+        assert all(np.array_equal(expected[key], found[key]) for key in expected)
+    assert (stopped / "log.csv").read_bytes() == (longer / "log.csv").read_bytes()
+    assert len((stopped / "log.csv").read_text().splitlines()) == 3
+    with pytest.raises(
+        ValueError, match=r"the length of the run in .* was given otherwise \(epochs: "
+    ):
+        run(small_scenes, stopped, epochs=8)
 
 
 def with_more(data, rows):
@@ -120,6 +147,13 @@ def test_another_batch_size_goes_on_at_the_same_image(small_scenes, tmp_path):
     notes = state.read_notes(out / "checkpoints/last.npz")
     assert notes["step"] == 3 * (length // 4)
     assert notes["changes"] == [f"batch_size: 8 there, 4 now, from step {step}"]
+
+
+def test_of_a_length_in_steps_the_share_of_the_epoch_stays():
+    """60 of 100 steps in batches of 16 are 60 of 100 in batches of 8, not 120."""
+    notes = Notes(step=160, batch_size=16, per_epoch=100)
+    notes.change(Config(epochs=None, steps=1000, batch_size=8), 8, 100)
+    assert notes.step == 160 and notes.extra == 0
 
 
 @pytest.mark.parametrize("extra", [0, 3])

@@ -155,12 +155,14 @@ def test_errors_of_a_trial_end_the_search(tmp_path, monkeypatch, engine):
 def fake(monkeypatch, score, epochs=1, before=lambda config, out: None):
     """Replace the training: `score(config, epoch)` is what an epoch reaches."""
 
-    def train(config, task, build, out, enough=None):
+    def train(config, task, build, out, callbacks=()):
         before(config, out)
-        scores = []
-        while len(scores) < epochs and not (enough and enough(scores)):
+        scores, ended = [], False
+        while len(scores) < epochs and not ended:
             scores.append(score(config, len(scores)))
-        return None, SimpleNamespace(best=max(scores), history=[{}] * len(scores), seconds=1.0)
+            ended = any(each.enough(len(scores) - 1, scores[-1]) for each in callbacks)
+        history = [{}] * len(scores)
+        return None, SimpleNamespace(best=max(scores), history=history, seconds=1.0, ended=ended)
 
     monkeypatch.setattr(trials, "train", train)
 
