@@ -216,7 +216,7 @@ def test_past_its_random_part_a_search_goes_on_to_the_same_trials(
 
 def test_optuna_prunes_and_says_what_mattered(tmp_path, monkeypatch, capsys):
     fake(monkeypatch, quality, 4)
-    rows = search_fake(tmp_path, 16, engine="optuna")
+    rows = search_fake(tmp_path, 30, engine="optuna")
     pruned = [row for row in rows if row["pruned"]]
     assert pruned and all(row["epochs"] < 4 for row in pruned)
     assert all(row["epochs"] == 4 for row in rows if not row["pruned"])
