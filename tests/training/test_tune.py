@@ -13,6 +13,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
+import keras
 import pytest
 
 from dnzoo import training
@@ -42,8 +43,6 @@ def search_space(hp):
 
 
 def search(folder, tuner, count, data_dir, engine="keras-tuner"):
-    import keras
-
     from dnzoo.data import segmentation
     from dnzoo.tasks import Segmentation
 
@@ -163,6 +162,7 @@ def fake(monkeypatch, score, epochs=1, before=lambda config, out: None):
         return None, SimpleNamespace(best=max(scores), history=[{}] * len(scores), seconds=1.0)
 
     monkeypatch.setattr(trials, "train", train)
+    monkeypatch.setattr(keras.utils, "clear_session", lambda: None)  # it takes most of the time
 
 
 def search_fake(folder, count, **settings):
