@@ -83,7 +83,7 @@ def train(
             saving.check(model)
             steps = sum(s.epochs for s in config.stages()) * task.train.steps_per_epoch
             print(f"{model.name}: {model.count_params():,} parameters, {steps:,} steps, {out}/")
-            return model, Loop(config, task, model, out, replicas, enough).train()
+            return model, Loop(config, task, model, out, replicas, enough=enough).train()
         finally:
             keras.config.set_dtype_policy(policy)
 

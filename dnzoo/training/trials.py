@@ -100,7 +100,7 @@ def run(
         return pruned
 
     try:
-        _, notes = train(trial, task, build, folder, *([ends] if enough else []))
+        _, notes = train(trial, task, build, folder, **({"enough": ends} if enough else {}))
         ended = {"score": notes.best, "epochs": len(notes.history), "seconds": notes.seconds}
     except FloatingPointError as error:
         print(error)
