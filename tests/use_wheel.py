@@ -1,6 +1,7 @@
 """What a new user does with the installed wheel; run by package.sh, far from the checkout."""
 
 import importlib.util
+import os
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,10 @@ def from_the_shell(folder, image):
     from PIL import Image
 
     Image.fromarray(image.astype("uint8")).save(folder / "a.png")
+    # nobody asks for a name of TensorFlow Datasets: importing it would fail
+    (folder / "none").mkdir()
+    (folder / "none/tensorflow_datasets.py").write_text("raise RuntimeError('it is imported')\n")
+    environment = {**os.environ, "PYTHONPATH": str(folder / "none")}
     small = "--smoke --epochs 1 --image-size 32 --scenes 40 --filters 4 8"
     dnzoo = Path(sys.executable).with_name("dnzoo")
     for command, expected in {
@@ -22,7 +27,8 @@ def from_the_shell(folder, image):
         f"compare {folder}/out": "finished",
         f"info {folder}/out": f"dnzoo train unet {small}",
     }.items():
-        done = subprocess.run([dnzoo, *command.split()], capture_output=True, text=True)
+        command = [dnzoo, *command.split()]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
         assert done.returncode == 0 and expected in done.stdout, done.stdout + done.stderr
     assert (folder / "predicted/a_mask.png").is_file()
     export = [dnzoo, "export", folder / "out", folder / "a.onnx"]

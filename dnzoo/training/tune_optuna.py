@@ -21,7 +21,9 @@ from dnzoo.training.trials import Row, SearchSpace, Setup
 
 JOURNAL = "optuna.log"
 NAME = "search"
-ENOUGH = 4  # trials that ran to their end, before anything is said of what mattered
+ENOUGH = (
+    10  # trials that ran to their end, before anything is said of what mattered: fewer show chance
+)
 
 
 def search(config: Config, setup: Setup, search_space: SearchSpace) -> list[Row]:
@@ -53,7 +55,10 @@ def search(config: Config, setup: Setup, search_space: SearchSpace) -> list[Row]
                         print(
                             f"Other processes still train {others} more; the last writes all this anew."
                         )
-                    return trials.finish(config, out, _rows(out), study.importances())
+                    shares = study.importances()
+                    if not shares:
+                        print(f"What mattered is told from {ENOUGH} whole trials on.")
+                    return trials.finish(config, out, _rows(out), shares)
                 trial, folder = found
                 values = search_space(Space(trial))
             behind = study.falls_behind(trial)

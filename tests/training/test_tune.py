@@ -13,6 +13,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
+import keras
 import pytest
 
 from dnzoo import training
@@ -42,8 +43,6 @@ def search_space(hp):
 
 
 def search(folder, tuner, count, data_dir, engine="keras-tuner"):
-    import keras
-
     from dnzoo.data import segmentation
     from dnzoo.tasks import Segmentation
 
@@ -165,6 +164,7 @@ def fake(monkeypatch, score, epochs=1, before=lambda config, out: None):
         return None, SimpleNamespace(best=max(scores), history=history, seconds=1.0, ended=ended)
 
     monkeypatch.setattr(trials, "train", train)
+    monkeypatch.setattr(keras.utils, "clear_session", lambda: None)  # it takes most of the time
 
 
 def search_fake(folder, count, **settings):
@@ -218,7 +218,7 @@ def test_past_its_random_part_a_search_goes_on_to_the_same_trials(
 
 def test_optuna_prunes_and_says_what_mattered(tmp_path, monkeypatch, capsys):
     fake(monkeypatch, quality, 4)
-    rows = search_fake(tmp_path, 16, engine="optuna")
+    rows = search_fake(tmp_path, 30, engine="optuna")
     pruned = [row for row in rows if row["pruned"]]
     assert pruned and all(row["epochs"] < 4 for row in pruned)
     assert all(row["epochs"] == 4 for row in rows if not row["pruned"])
