@@ -43,7 +43,9 @@ def main(options: Options) -> None:
     rows, made = [], environment()
     for path in options.models:
         model, meta = dnzoo.load(path), read_meta(find(path))
-        found = compare(lambda small, net=model: inference.upscale(net, small), large, 3)
+        found = compare(
+            lambda small, net=model: inference.upscale(net, small, mirror=False), large, 3
+        )
         for name, prefix in {model.name: "", "bicubic": "bicubic_"}.items():
             own = name != "bicubic"
             rows.append(

@@ -69,8 +69,10 @@ def main(options):
         ours = dnzoo.load(name)
         theirs = rdn(Path(options.rdn, f"x{scale}"))
         nets = {
-            name: lambda small, net=ours: inference.upscale(net, small),
-            "RDN, esrgan-slim": lambda small, net=theirs: inference.upscale(net, small),
+            name: lambda small, net=ours: inference.upscale(net, small, mirror=False),
+            "RDN, esrgan-slim": lambda small, net=theirs: inference.upscale(
+                net, small, mirror=False
+            ),
         }
         scores = {key: compare(net, large, scale) for key, net in nets.items()}
         bicubic = scores[name]

@@ -1,15 +1,16 @@
 """dnzoo: the decoder zoo for Keras 3. Layers, models and recipes for networks that produce pixels.
 
 The public names stand in `__init__.pyi`; each is imported when it is first used, so that
-`import dnzoo` costs milliseconds and loads neither Keras nor TensorFlow. Where Keras is imported
-already, all that a `.keras` file may name is registered with it.
+`import dnzoo` costs milliseconds and loads neither Keras nor TensorFlow. All that a `.keras` file may
+name is registered with Keras once both are imported, whichever comes first.
 """
 
 import importlib
-import sys
 from typing import Any
 
 import lazy_loader
+
+from dnzoo import registration
 
 __version__: str = "0.1.0"
 
@@ -55,7 +56,4 @@ def __getattr__(name: str) -> Any:
         raise ImportError(f'{error.name} is missing: pip install "dnzoo[{extra}]".') from error
 
 
-if "keras" in sys.modules:
-    for part in ("layers", "losses", "metrics", "models", "training.optimizers"):
-        importlib.import_module(f"dnzoo.{part}")
-    del part
+registration.register()

@@ -8,9 +8,6 @@ from . import models as models
 from . import training as training
 from .deployment.folding import deploy as deploy
 from .deployment.formats import export as export
-from .inference import predict as predict
-from .models import create_model as create_model
-from .models import list_models as list_models
 from .models.dcgan import dcgan as dcgan
 from .models.dcgan import dcgan_discriminator as dcgan_discriminator
 from .models.dcgan import dcgan_generator as dcgan_generator
@@ -28,5 +25,9 @@ from .models.vae import vae as vae
 from .saving import load as load
 from .saving import save as save
 from .storage.pretrained import list_pretrained as list_pretrained
+from .zoo import create_model as create_model
+from .zoo import info as info
+from .zoo import list_models as list_models
+from .zoo import predict as predict
 
 __version__: str

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 ABBREVIATIONS: tuple[str, ...] = ("AP", "AP50", "AP75", "ELBO", "IoU", "KL", "PSNR", "SSIM")
@@ -48,3 +48,26 @@ def number(value: Any) -> str:
     if size >= 0.01 or size == 0:
         return f"{value:.4f}"
     return f"{value:.{2 - math.floor(math.log10(size))}f}".rstrip("0")
+
+
+def percent(share: float) -> str:
+    """A share, 0 to 1, in whole percent: none is rounded to nothing, nor to all.
+
+    Example:
+        >>> percent(0.214), percent(0.001), percent(0.999), percent(1.0)
+        ('21 %', '<1 %', '>99 %', '100 %')
+    """
+    whole = round(100 * share)
+    if whole == 0 < share:
+        return "<1 %"
+    return ">99 %" if whole == 100 and share < 1 else f"{whole} %"
+
+
+def class_name(number: int, names: Sequence[str] | None = None) -> str:
+    """The name of a class, or its number where nobody named it.
+
+    Example:
+        >>> class_name(1, ["background", "bird"]), class_name(1)
+        ('bird', 'class 1')
+    """
+    return names[number] if names and number < len(names) else f"class {number}"

@@ -13,9 +13,10 @@ from typing import Annotated, Literal
 
 import dnzoo
 from dnzoo import training
-from dnzoo.models import create_model, take_weights
+from dnzoo.models import take_weights
 from dnzoo.tasks import SuperResolution
 from dnzoo.terminal import FOLDER, MODEL
+from dnzoo.zoo import create_model
 
 
 @dataclasses.dataclass(kw_only=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dnzoo
 from dnzoo import storage, saving
+from dnzoo.data.garments import CLASS_NAMES
 from dnzoo.saving import card
 from dnzoo.storage import pretrained
 
@@ -98,6 +99,8 @@ CARDS = {
         "limits": "28 x 28 digits; one seed",
     },
 }
+# of those whose run did not name them
+CLASSES = {"classifier_fashion_mnist": list(CLASS_NAMES[1:])}
 
 
 def main():
@@ -113,6 +116,7 @@ def main():
             "name": name,
             "provenance": {**provenance, **entries},
             "signatures": signatures,
+            "class_names": CLASSES.get(name, meta["class_names"]),
         }
         storage.write_json(folder / pretrained.EXTRA, meta, overwrite=True)
         with storage.new_file((folder / pretrained.EXTRA).with_name("README.md"), overwrite=True) as partial:

@@ -3,16 +3,16 @@
 import dataclasses
 import fnmatch
 import re
-from pathlib import Path
 from typing import Annotated, Any
 
 import rich.box
 import rich.table
 import tyro
 
-import dnzoo
 from dnzoo import terminal
 from dnzoo.storage import pretrained
+from dnzoo.storage.information import score
+from dnzoo.storage.pretrained import builders
 
 PATTERN: Any = tyro.conf.arg(metavar="PATTERN")
 LICENCE = re.compile(r"\b(?:Apache-2\.0|CC BY(?:-SA)?|GPL-\d\+?|MIT)(?![\w-])")
@@ -69,16 +69,3 @@ def row(name: str) -> tuple[str, ...]:
         ", ".join(dict.fromkeys(LICENCE.findall(known.get("licence") or ""))) or "not stated",
         here,
     )
-
-
-def score(metric: str | None, value: Any) -> str:
-    """A metric and its value, with the unit that may follow a comma: "PSNR of Y 32.01 dB"."""
-    words, _, unit = (metric or "").partition(", ")
-    number = f"{value:.4g}" if isinstance(value, float) else value
-    return f"{words} {number} {unit}".rstrip() if metric else ""
-
-
-def builders() -> list[str]:
-    """The names that `dnzoo.create_model` takes, read from dnzoo's stub: Keras is not imported."""
-    stub = Path(dnzoo.__file__).with_name("__init__.pyi").read_text("utf-8")
-    return re.findall(r"^from \.models\.\w+ import (\w+) as", stub, re.MULTILINE)

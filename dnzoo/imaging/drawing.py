@@ -1,6 +1,7 @@
 """Images for a person: grids and sheets of small ones, masks in colour, boxes."""
 
 import colorsys
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -94,3 +95,42 @@ def outline(image: np.ndarray, boxes: Any) -> np.ndarray:
             [left, top, max(right - 1, left), max(bottom - 1, top)], outline="white"
         )
     return np.array(picture)
+
+
+def legend(picture: Any, entries: Sequence[tuple[str, Any]]) -> Any:
+    """A Pillow image with a white strip below it that says what colours mean; nothing on the image itself.
+
+    The strip has as many lines as the words need; a small image gets a wider one.
+
+    Args:
+        picture: a Pillow image.
+        entries: (words, colour) of each; without any, the strip says that nothing was found.
+    """
+    import matplotlib
+    from PIL import Image, ImageDraw, ImageFont
+
+    size = max(12, min(picture.size) // 30)
+    font = ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", size)
+    entries = entries or [("nothing found", None)]
+    widths = [
+        math.ceil(font.getlength(words)) + (colour is not None) * 2 * size
+        for words, colour in entries
+    ]
+    width, line = max(picture.width, max(widths) + 2 * size), size * 3 // 2
+    places, left, top = [], size, 0
+    for needed in widths:
+        if left > size and left + needed > width:
+            left, top = size, top + line
+        places.append((left, top))
+        left += needed + size
+    made = Image.new("RGB", (width, picture.height + top + line + size // 2), "white")
+    made.paste(picture)
+    draw = ImageDraw.Draw(made)
+    for (words, colour), (left, top) in zip(entries, places):
+        top += picture.height + size // 2
+        if colour is not None:
+            square = [left, top, left + size, top + size]
+            draw.rectangle(square, tuple(int(value) for value in colour), "black")
+            left += size * 3 // 2
+        draw.text((left, top + size / 2), words, "black", font, anchor="lm")
+    return made

@@ -9,15 +9,29 @@
 * A file that is damaged, too large or no file is one `ValueError` that names it.
 """
 
+import functools
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from dnzoo.imaging import decoding
 from dnzoo.imaging.decoding import LARGE, Facts, create, turn
 
-__all__ = ["LARGE", "TYPES", "create", "described", "find", "listed", "read", "read_mask"]
+__all__ = [
+    "LARGE",
+    "TYPES",
+    "converted",
+    "create",
+    "described",
+    "find",
+    "listed",
+    "read",
+    "read_alpha",
+    "read_mask",
+]
 __all__ += ["read_pair", "read_rgba", "values"]
 
 TYPES: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
@@ -98,6 +112,27 @@ def read(
     return _read(Path(path), channels, at_least, pixels)[0]
 
 
+def converted(image: Any, channels: int = 3, pixels: Pixels | None = None) -> np.ndarray:
+    """A Pillow image as `read` gives a file's: (H, W, channels) uint8, upright, transparency on white.
+
+    Args:
+        channels, pixels: as `read` takes them.
+
+    Raises:
+        ValueError: as `read`.
+    """
+    from PIL import ImageOps
+
+    image, name = ImageOps.exif_transpose(image), f"the image of mode {image.mode}"
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        found = np.array(image)[..., None]
+        facts = Facts(*found.shape, found.dtype.name)
+        return _scaled(name, facts, lambda: found, channels, pixels)
+    if channels not in (1, 3) and len(image.getbands()) != channels:
+        raise ValueError(_other_bands(name, Facts(1, 1, len(image.getbands()), "uint8"), channels))
+    return _plain(image, channels)
+
+
 def read_rgba(path: str | os.PathLike[str]) -> np.ndarray:
     """An image with its transparency, (H, W, 4) uint8, upright; 255 is opaque. Raises as `read`."""
     path, facts = Path(path), described(path)
@@ -105,6 +140,19 @@ def read_rgba(path: str | os.PathLike[str]) -> np.ndarray:
         raise ValueError(f"{path} has more than {LARGE} pixels: too large with transparency.")
     _check_plain(path, facts)
     return np.array(_decoded(path).convert("RGBA"))
+
+
+def read_alpha(path: str | os.PathLike[str]) -> np.ndarray | None:
+    """The transparency of an image, (H, W) uint8, upright, 255 is opaque; None where all of it is opaque.
+
+    None too for what is not of 8 bits, and for a TIFF that stays on disk. Raises as `read`.
+    """
+    path, facts = Path(path), described(path)
+    image = _decoded(path) if facts.plain and not facts.large else None
+    if image is None or not ("A" in image.getbands() or "transparency" in image.info):
+        return None
+    alpha = np.array(image.convert("RGBA"))[..., 3]
+    return None if alpha.min() == 255 else alpha
 
 
 def read_pair(
@@ -155,23 +203,29 @@ def _read(
     path: Path, channels: int, at_least: int | None = None, pixels: Pixels | None = None
 ) -> tuple[np.ndarray, int]:
     """(image, orientation that it had in the file)."""
-    from PIL import Image
-
     facts = described(path)
     if facts.large:
         return decoding.mapped(path, channels), facts.orientation
     high_byte = facts.raw.startswith("RGB;16") and pixels is None
     if not facts.plain and not (high_byte and channels in (1, 3)):
-        return _scaled(path, facts, channels, pixels), facts.orientation
+        stored = functools.partial(decoding.values, path, facts)
+        return _scaled(path, facts, stored, channels, pixels), facts.orientation
     image = _decoded(path, at_least)
+    if channels not in (1, 3) and facts.bands != channels:
+        raise ValueError(_other_bands(path, facts, channels))
+    return _plain(image, channels), facts.orientation
+
+
+def _plain(image: Any, channels: int) -> np.ndarray:
+    """Pillow's image of 8 bits, as an array of 1 channel, of 3, or of its own."""
+    from PIL import Image
+
     if channels in (1, 3):
         if "A" in image.getbands() or "transparency" in image.info:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
         image = image.convert("L" if channels == 1 else "RGB")
-    elif facts.bands != channels:
-        raise ValueError(_other_bands(path, facts, channels))
-    return np.array(image).reshape(image.height, image.width, channels), facts.orientation
+    return np.array(image).reshape(image.height, image.width, channels)
 
 
 def _decoded(path: Path, at_least: int | None = None) -> object:
@@ -185,11 +239,17 @@ def _decoded(path: Path, at_least: int | None = None) -> object:
         return ImageOps.exif_transpose(file)
 
 
-def _scaled(path: Path, facts: Facts, channels: int, pixels: Pixels | None) -> np.ndarray:
+def _scaled(
+    path: Path | str,
+    facts: Facts,
+    stored: Callable[[], np.ndarray],
+    channels: int,
+    pixels: Pixels | None,
+) -> np.ndarray:
     """Values of any kind from 0 to 255; what is no number becomes 0."""
     if facts.dtype != "uint8" and pixels is None:
         _check_plain(path, facts)
-    found = decoding.values(path, facts)
+    found = stored()
     if found.shape[2] == 1 and channels == 3:
         found = found.repeat(3, axis=2)
     elif found.shape[2] == 3 and channels == 1:
@@ -203,7 +263,7 @@ def _scaled(path: Path, facts: Facts, channels: int, pixels: Pixels | None) -> n
     return np.nan_to_num(scaled, nan=0.0).clip(0, 255).round().astype("uint8")
 
 
-def _check_plain(path: Path, facts: Facts) -> None:
+def _check_plain(path: Path | str, facts: Facts) -> None:
     """Raise ValueError for what would be clipped or cut in an image of 8 bits."""
     if not facts.plain:
         raise ValueError(
@@ -212,7 +272,7 @@ def _check_plain(path: Path, facts: Facts) -> None:
         )
 
 
-def _other_bands(path: Path, facts: Facts, channels: int) -> str:
+def _other_bands(path: Path | str, facts: Facts, channels: int) -> str:
     return f"{path} has {facts.bands} bands; {channels} are read here."
 
 

@@ -68,6 +68,25 @@ def tiles(
     return plans[key]
 
 
+def margin(model: keras.Model) -> tuple[int, ...]:
+    """How many rows beyond the edges of an image a pixel sees, along each axis, in whole strides.
+
+    0 for a model of one size, and one that looks at the whole image.
+    """
+    sizes = model.input_shape[1:-1]
+    plans = _PLANS.setdefault(model, {})
+    if "margin" not in plans:
+        field, periods = receptive_field(model), [None]
+        if None in sizes and not field.whole_image:
+            probe = trace(model, (*(size or PROBE for size in sizes), model.input_shape[-1]))
+            periods = [alignment(probe, axis) for axis in range(len(sizes))]
+        plans["margin"] = (0,) * len(sizes)
+        if None not in periods:
+            rows = [max(-offset, size + offset) for size, offset in zip(field.size, field.offset)]
+            plans["margin"] = tuple(math.ceil(n / p) * p for n, (p, _) in zip(rows, periods))
+    return plans["margin"]
+
+
 def _plan(model: keras.Model, image_shape: tuple[int, ...], size: int | str) -> list[Tile]:
     *given, channels = image_shape
     sizes = _sizes(model, image_shape, size)

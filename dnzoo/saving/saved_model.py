@@ -10,6 +10,7 @@ get the trainable Keras model back, on any backend and without TensorFlow:
 Reading a folder runs no code from it: the architecture may only name classes of an allow-list.
 """
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -27,6 +28,7 @@ from dnzoo.inference import kinds
 from dnzoo.layers import Output
 from dnzoo.saving import architecture, card
 from dnzoo.saving.allowed import check_classes
+from dnzoo.storage import information
 from dnzoo.storage.pretrained import (
     EXTRA,
     FORMAT,
@@ -196,7 +198,27 @@ def load(name_or_path: str | Path, dtype: str = "float32") -> keras.Model:
         raise ValueError(f"{folder}: dnzoo.json does not fit its own architecture.")
     for weight, value in zip(model.weights, weights):
         weight.assign(value)
+    information.remember(model, information.of_folder(folder, meta))
     return model
+
+
+def info(model: keras.Model) -> information.Info:
+    """What is known of a model, as `dnzoo.info` says it."""
+    kind, facts = kinds.said(model) or (None, {})
+    known = information.known(model)
+    if known is None:
+        inputs = signatures(model) if kind else {}
+        known = information.Info(
+            name=model.name,
+            inputs=inputs,
+            output=facts,
+            parameters=model.count_params() if model.built else None,
+        )
+    optimizer = getattr(model, "optimizer", None)
+    trained = optimizer is not None and int(optimizer.iterations) > 0
+    metrics = {} if trained else known.metrics  # they were of other weights
+    output = known.output or facts
+    return dataclasses.replace(known, kind=known.kind or kind, output=output, metrics=metrics)
 
 
 def check(model: keras.Model) -> None:

@@ -3,6 +3,7 @@
 import fnmatch
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -66,6 +67,11 @@ def find(name_or_path: str | os.PathLike[str], download: bool = True) -> Path:
         from dnzoo.storage import remote
 
         return remote.fetch(name, entry, home())
+    if name in builders():
+        raise FileNotFoundError(
+            f"{name} is a model to be built, dnzoo.create_model({name!r}), and no trained one: "
+            f"help(dnzoo.{name}) in Python says all of it.{nearest(name, list_pretrained())}"
+        )
     known = list_pretrained()
     where = f"name one of {', '.join(known)}, or give a folder"
     raise FileNotFoundError(f"no model {name!r} here: {where}.{nearest(name, known)}")
@@ -130,6 +136,12 @@ def read_weights(folder: Path, meta: Mapping[str, Any]) -> "list[np.ndarray]":
 def read_index() -> dict[str, dict[str, Any]]:
     """The pretrained models of this version: {name: facts}, as `make index` writes them."""
     return json.loads(INDEX.read_text("utf-8"))
+
+
+def builders() -> list[str]:
+    """The names of models to be built, read from dnzoo's stub: Keras is not imported."""
+    stub = Path(__file__).parents[1].joinpath("__init__.pyi").read_text("utf-8")
+    return re.findall(r"^from \.models\.\w+ import (\w+) as", stub, re.MULTILINE)
 
 
 def facts(meta: Mapping[str, Any]) -> dict[str, Any]:

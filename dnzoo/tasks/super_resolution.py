@@ -160,7 +160,11 @@ class SuperResolution(Task):
 
     def evaluate(self, model: keras.Model) -> dict[str, Any]:
         """PSNR and SSIM of the test photographs' Y, beside bicubic's: what `compare` gives."""
-        return compare(lambda small: inference.upscale(model, small), self.photographs, self.scale)
+
+        def enlarge(small: np.ndarray) -> np.ndarray:
+            return inference.upscale(model, small, mirror=False)  # as papers measure
+
+        return compare(enlarge, self.photographs, self.scale)
 
     def pictures(
         self, model: keras.Model, count: int = 6, size: int = photographs.SMALLEST

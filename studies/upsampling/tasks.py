@@ -86,7 +86,7 @@ class Enlarging(kinds.SuperResolution):
     def evaluate(self, model):
         errors, psnr, ssim = [], [], []
         for large in self.photographs.values():
-            made = inference.upscale(model, photographs.resize(large, 1 / self.scale))
+            made = inference.upscale(model, photographs.resize(large, 1 / self.scale), mirror=False)
             errors.append(np.abs(made.astype("float32") - large).mean())
             for found, kind in ((psnr, metrics.PSNR), (ssim, metrics.SSIM)):
                 measure = kind(luma=True, crop=self.scale)
@@ -107,7 +107,7 @@ class Enlarging(kinds.SuperResolution):
             ]
         )
         small = [photographs.resize(image, 1 / self.scale) for image in truth]
-        return truth, np.stack([inference.upscale(model, image) for image in small])
+        return truth, np.stack([inference.upscale(model, image, mirror=False) for image in small])
 
 
 class Labelling(kinds.Segmentation):

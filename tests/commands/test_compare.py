@@ -4,8 +4,8 @@ import json
 
 import numpy as np
 
-from dnzoo.commands import compare, info
-from dnzoo.storage import pretrained
+from dnzoo.commands import compare
+from dnzoo.storage import information, pretrained
 from tests.commands.test_commands import said
 
 
@@ -53,7 +53,8 @@ def test_a_finished_run_of_an_older_version(tmp_path):
     run = compare.read(tmp_path / "a")
     assert (run.model, run.monitor, run.score, run.finished) == ("net_d", "mean_iou", 0.3, True)
     assert run.metrics == {"mean_iou": 0.2}
-    assert info.described({**meta, "parameters": 3, "signatures": {}}, {})["parameters"] == "3"
+    meta |= {"parameters": 3, "signatures": {}}
+    assert information.of_folder(tmp_path / "a", meta).rows()["parameters"] == "3"
 
 
 def test_a_run_under_way_shows_its_epoch_and_validation_score(tmp_path, capsys):

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from dnzoo import models
 from dnzoo.data import garments
@@ -54,7 +55,9 @@ def test_the_lines_of_docs_models(tmp_path, monkeypatch):
     page = (ROOT / "docs/models.md").read_text("utf-8")
     code = "".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
     monkeypatch.chdir(tmp_path)
+    Image.fromarray(names["image"]).save("photo.jpg")
     exec(code, names)
+    assert names["several"][1].shape == (33, 47, 11)
     assert np.load("mask.npy").shape == (33, 47)
     assert names["pictures"].shape == (16, 32, 32, 1) and names["nats"].shape == (4,)
     assert "fc6" in names["names"] and names["other"].output_shape[-1] == 4
@@ -74,5 +77,5 @@ def test_the_table_of_models_counts_right():
     }
     for model, count in counts.items():
         assert f"{model.count_params():,}" == count and count in page
-    for name in models.list_models():
+    for name in models.BUILDERS:
         assert f"`{name}`" in page

@@ -12,6 +12,7 @@ from dnzoo import (
     edsr,
     espcn,
     inference,
+    load,
     predict,
     save,
     unet,
@@ -21,8 +22,8 @@ from dnzoo.analysis import receptive_field
 from dnzoo.analysis.graph import trace
 from dnzoo.analysis.memory import prediction_memory
 from dnzoo.imaging import decoding, reading
-from dnzoo.inference import files, tiling
-from tests.conftest import child
+from dnzoo.inference import files, kinds, tiling
+from tests.conftest import child, slow
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +152,39 @@ def test_upscale_in_tiles():
         assert channels == 3 or whole.std() > 10
 
 
+@pytest.mark.parametrize(
+    "name", ["espcn_x3", "edsr_baseline_x2", pytest.param("edsr_baseline_x4", marks=slow)]
+)
+def test_a_constant_image_has_no_rim_when_it_is_enlarged(name):
+    """Zeros that a network pads with are darker than white: up to 45 of 255."""
+    net = load(name)
+    for value in (0, 255):
+        image = np.full((20, 23, 3), value, "uint8")
+        found = inference.upscale(net, image).astype(int)
+        assert found.shape[0] == 20 * kinds.of(net).scale
+        assert np.ptp(found) <= 1 and abs(found[0, 0, 0] - value) <= 4
+        assert np.ptp(inference.upscale(net, image, mirror=False).astype(int)) > 2
+
+
+def test_an_image_is_mirrored_as_far_as_the_model_sees():
+    """As `numpy.pad` does it, at once or in tiles, into an array that is given or a new one."""
+    net, image = edsr(filters=4, blocks=2), photograph(41, 60)
+    (margin, columns), far = tiling.margin(net), 30
+    assert margin == columns < far
+    padded = np.pad(image, ((far, far), (far, far), (0, 0)), "symmetric")
+    expected = predict(net, padded, mirror=False)[2 * far : -2 * far, 2 * far : -2 * far]
+    for tile in (None, 45):
+        out = np.empty((82, 120, 3), "float32")
+        assert predict(net, image, tile=tile, out=out) is out
+        assert np.abs(out - expected).max() < 1e-4 * np.abs(expected).max()
+        assert np.array_equal(predict(net, image, tile=tile), out)
+    assert np.abs(predict(net, image, mirror=False) - expected).max() > 1e-2
+    tiny = predict(net, image[:2, :3])  # mirrored several times
+    assert tiny.shape == (4, 6, 3) and np.isfinite(tiny).all()
+    fixed = edsr((8, 8, 3), filters=4, blocks=1)
+    assert tiling.margin(fixed) == (0, 0) and predict(fixed, image[:8, :8]).shape == (16, 16, 3)
+
+
 def test_files_larger_than_memory(model, saved, tmp_path, monkeypatch):
     """A tiled, compressed TIFF is read from disk, and the result written there."""
     import tifffile
@@ -224,12 +258,16 @@ def test_command_line(model, saved, tmp_path):
     exif[0x0112] = 6  # "turn me by 90 degrees"
     rotated.save(images / "c.jpg", exif=exif)
     done = child("dnzoo", "predict", saved, images, "--out", tmp_path / "out")
-    assert len(done.stdout.split()) == 6
+    lines = done.stdout.splitlines()
+    assert [line.rpartition("_")[2] for line in lines[3:]] == ["mask.png", "overlay.png"] * 3
+    assert all(re.match(rf"{images}/[abc]\.\w+: class \d \d+ %", line) for line in lines[:3])
     mask = Image.open(tmp_path / "out/a_mask.png")
     assert mask.mode == "P" and mask.getpalette()[3:9] == [255, 0, 0, 0, 0, 255]
     expected = inference.classes(predict(model, photograph(33, 47)))
     assert np.array_equal(np.array(mask), expected)
-    assert Image.open(tmp_path / "out/c_overlay.png").size == (24, 40)
+    assert Image.open(tmp_path / "out/c_mask.png").size == (24, 40)
+    with Image.open(tmp_path / "out/c_overlay.png") as overlay:
+        assert overlay.height > 40  # the legend stands below
 
 
 @pytest.mark.parametrize("activation", [None, "sigmoid"])

@@ -1,5 +1,6 @@
 """What a model puts out is said by the model, and by nothing else."""
 
+import re
 import warnings
 from contextlib import nullcontext
 
@@ -230,8 +231,11 @@ def test_a_classifier_names_what_it_sees(tmp_path):
         ]
     )
     Image.new("RGB", (24, 20), (10, 200, 30)).save(tmp_path / "a.png")
-    names = ["red", "green", "blue"]
-    (path,) = files.predict_files(net, tmp_path / "a.png", tmp_path / "out", class_names=names)
+    names, said = ["red", "green", "blue"], []
+    (path,) = files.predict_files(
+        net, tmp_path / "a.png", tmp_path / "out", class_names=names, tell=said.append
+    )
+    assert said == [f"{tmp_path / 'a.png'}: green 20000 %, blue 3000 %, red 1000 %"]
     assert path.name == "a_labels.txt"
     assert path.read_text().splitlines() == ["200.0000 1 green", "30.0000 2 blue", "10.0000 0 red"]
 
@@ -256,6 +260,24 @@ def test_an_image_of_the_same_size_is_restored(tmp_path):
 def test_a_kind_is_a_name(kind):
     with pytest.raises(ValueError, match="Output: kind must be a name"):
         Output(kind)
+
+
+def test_what_is_in_boxes_is_said_and_drawn(tmp_path):
+    branch = dnzoo.mask_branch(encoder=small_encoder(), stride=2, classes=2, filters=4)
+    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
+    names, said = ["cat", "dog"], []
+    _, path = files.predict_files(
+        branch,
+        tmp_path / "a.png",
+        tmp_path / "out",
+        boxes=[1, 1, 9, 9] * 9,
+        class_names=names,
+        tell=said.append,
+    )
+    words = r"(cat|dog) fills (\d+|<1|>99) % of box \(1, 1, 9, 9\); "
+    assert re.search(rf"a.png: ({words}){{8}}and 1 boxes more$", said[0])
+    with Image.open(path) as overlay:
+        assert overlay.height > 32
 
 
 def test_a_mask_numbers_255_boxes(tmp_path):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import dnzoo
-from dnzoo import create_model, list_models, unet
+from dnzoo import create_model, unet
 from tests.conftest import slow
 from tests.model_conformance import ModelConformance
 
@@ -242,13 +242,6 @@ def test_normalization_momentum_reaches_every_batch_normalization():
     model = unet((16, 16, 3), filters=(2, 4), normalization_momentum=0.9)
     found = [x for x in model._flatten_layers() if isinstance(x, keras.layers.BatchNormalization)]
     assert len(found) == 6 and {layer.momentum for layer in found} == {0.9}
-
-
-def test_by_name():
-    assert list_models("un*") == ["unet"]
-    assert create_model("unet", input_shape=(16, 16, 1), filters=(2, 4)).name == "unet"
-    with pytest.raises(ValueError, match=r"no model 'unett'; there are: .*unet"):
-        create_model("unett")
 
 
 def test_models_are_channels_last_whatever_kerass_setting():

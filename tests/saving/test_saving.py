@@ -282,5 +282,6 @@ def test_a_keras_file_loads_with_dnzoo_imported_alone(tmp_path):
     model.compile(dnzoo.training.Adam(), loss, metrics=[metric])
     model.fit(np.zeros((2, 16, 16, 3)), np.zeros((2, 16, 16), "uint8"), verbose=0)
     model.save(tmp_path / "net.keras")
-    code = "import sys, keras, dnzoo; keras.models.load_model(sys.argv[1])"
-    child(code, tmp_path / "net.keras")
+    for first in ("import keras, dnzoo", "import dnzoo; dnzoo.unet; import keras"):
+        code = f"import sys; {first}; keras.models.load_model(sys.argv[1])"
+        assert not child(code, tmp_path / "net.keras").stdout

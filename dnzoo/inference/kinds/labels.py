@@ -8,8 +8,10 @@ from keras import ops
 
 from dnzoo.inference.kinds.base import Kind, Target
 from dnzoo.inference.kinds.classes import scores_and_classes
+from dnzoo.words import class_name, percent
 
 SHOWN = 5
+WORTH = 0.01  # of a probability, to be said of an image
 
 
 class Labels(Kind):
@@ -47,10 +49,10 @@ class Labels(Kind):
         scores = self.predict(image)
         if self.facts.get("logits", True):
             scores = ops.convert_to_numpy(ops.softmax(scores))
-        lines = [
-            f"{scores[i]:.4f} {i}{f' {class_names[i]}' if class_names else ''}"
-            for i in np.argsort(-scores, kind="stable")[:SHOWN]
-        ]
+        first = np.argsort(-scores, kind="stable")[:SHOWN].tolist()
+        lines = [f"{scores[i]:.4f} {i}{f' {class_names[i]}' if class_names else ''}" for i in first]
+        likely = [i for i in first if i == first[0] or scores[i] >= WORTH]
+        target.say(", ".join(f"{class_name(i, class_names)} {percent(scores[i])}" for i in likely))
         with target(self.endings()[0]) as partial:
             partial.write_text("\n".join(lines) + "\n", "utf-8")
         return list(self.endings())

@@ -8,6 +8,9 @@ import numpy as np
 
 from dnzoo.imaging import drawing
 from dnzoo.inference.kinds.base import Kind, Target, said
+from dnzoo.words import class_name, percent
+
+SAID = 8  # boxes of which something is said
 
 
 class Masks(Kind):
@@ -17,7 +20,7 @@ class Masks(Kind):
     """
 
     name: str = "masks"
-    options: tuple[str, ...] = ("palette", "boxes")
+    options: tuple[str, ...] = ("palette", "boxes", "class_names")
 
     def example(self, tensor: keras.KerasTensor, size: int, rng: np.random.Generator) -> np.ndarray:
         """Boxes have their corners in order."""
@@ -25,6 +28,14 @@ class Masks(Kind):
             return super().example(tensor, size, rng)
         boxes = np.sort(rng.uniform(0, size, (1, size, 4)), axis=-1)
         return boxes.astype(tensor.dtype)
+
+    def read(self, x: Any, white: float | None = None) -> Any:
+        """(image, boxes), the image as of every kind."""
+        if not isinstance(x, tuple) or len(x) != 2:
+            raise ValueError(
+                f"{self.model.name} masks objects in boxes: give (image, boxes), boxes (R, 4)."
+            )
+        return super().read(x[0], white), x[1]
 
     def predict(
         self, x: tuple[np.ndarray, np.ndarray], classes: np.ndarray | None = None
@@ -43,8 +54,12 @@ class Masks(Kind):
         target: Target,
         palette: Sequence[Sequence[int]] | None = None,
         boxes: Sequence[float] | None = None,
+        class_names: Sequence[str] | None = None,
     ) -> list[str]:
-        """Each box's object, in the colour of the class whose mask is the fullest."""
+        """Each box's object, in the colour of the class whose mask is the fullest.
+
+        A strip below the overlay names the classes that it shows, in their colours.
+        """
         height, width = image.shape[:2]
         boxes = np.array((0, 0, width, height) if boxes is None else boxes, "float32")
         if boxes.size % 4 or not boxes.size:
@@ -61,10 +76,12 @@ class Masks(Kind):
         for number, mask in enumerate(masks, start=1):
             numbered[mask] = number
         many = np.array(drawing.palette(len(masks) + 1), "uint8")
-        pictures = [
-            drawing.paletted(numbered, many),
-            self.draw((masks, classes), image, palette, boxes),
+        target.say(_seen(masks, classes, boxes, class_names))
+        named = [
+            (class_name(n, class_names), self._colours(palette)[n]) for n in np.unique(classes)
         ]
+        overlay = self.draw((masks, classes), image, palette, boxes)
+        pictures = [drawing.paletted(numbered, many), drawing.legend(overlay, named)]
         for ending, picture in zip(self.endings(), pictures):
             with target(ending) as partial:
                 picture.save(partial)
@@ -81,9 +98,26 @@ class Masks(Kind):
         from PIL import Image
 
         masks, classes = prediction
-        colours = palette or drawing.palette(self.model.outputs[0].shape[-1] + 1)[1:]
+        colours = self._colours(palette)
         tinted = drawing.tint(image, masks, [colours[number] for number in classes])
         return Image.fromarray(drawing.outline(tinted, boxes))
+
+    def _colours(self, palette: Sequence[Sequence[int]] | None) -> Sequence[Sequence[int]]:
+        return palette or drawing.palette(self.model.outputs[0].shape[-1] + 1)[1:]
+
+
+def _seen(
+    masks: np.ndarray, classes: np.ndarray, boxes: np.ndarray, names: Sequence[str] | None
+) -> str:
+    """What is in each box, and how much of the box it fills; of many boxes the first."""
+    said = []
+    for mask, number, box in zip(masks[:SAID], classes, boxes):
+        area = float((box[2] - box[0]) * (box[3] - box[1]))
+        sides = ", ".join(f"{side:.0f}" for side in box)
+        filled = percent(min(mask.sum() / area, 1.0))
+        said.append(f"{class_name(int(number), names)} fills {filled} of box ({sides})")
+    more = [f"and {len(masks) - SAID} boxes more"] if len(masks) > SAID else []
+    return "; ".join([*said, *more])
 
 
 def predict_masks(

@@ -29,6 +29,10 @@ class Samples(Kind):
         """{"images": pixels}, or the names that a part has given."""
         return outputs if isinstance(outputs, dict) else {"images": outputs}
 
+    def read(self, x: Any, white: float | None = None) -> Any:
+        """Latents, as they are."""
+        return x
+
     def predict(self, x: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         """Images of latents."""
         latents = np.asarray(x, "float32")
@@ -41,8 +45,11 @@ class Samples(Kind):
     def write(self, image: None, target: Target, count: int = 64, seed: int = 0) -> list[str]:
         """A sheet of images of random latents."""
         latents = np.random.default_rng(seed).normal(size=(count, self.model.latent_dim))
+        images = self.predict(latents)
         with target(self.endings()[0]) as partial:
-            self.draw(self.predict(latents), None).save(partial)
+            self.draw(images, None).save(partial)
+        height, width = images.shape[1:3]
+        target.say(f"{len(images)} images of {width} x {height} pixels")
         return list(self.endings())
 
     def draw(self, prediction: np.ndarray, image: None) -> Any:
