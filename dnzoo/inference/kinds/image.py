@@ -5,7 +5,9 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
+from dnzoo import layers
 from dnzoo.imaging import reading
 from dnzoo.inference.kinds.base import Kind, Target
 from dnzoo.inference.tiled import apart
@@ -38,6 +40,17 @@ class Image(Kind):
     def channels(self) -> int:
         """3 where the model reads Y alone: colour comes from the image then."""
         return 3 if self.luma else self.model.inputs[0].shape[-1]
+
+    def of_files(self, image: Any, *others: Any) -> dict[str, Any]:
+        """RGB where the model reads Y alone, as `picture` makes it, but not rounded to whole numbers."""
+        if not self.luma:
+            return super().of_files(image, *others)
+        y, large = self.model(similarity.luma(image), training=False), image
+        for scales in ((1, self.scale), (self.scale, 1)):  # as Pillow does, rounded in between
+            large = layers.Resize2D(scales, interpolation="bicubic")(large)
+            large = ops.clip(ops.floor(large + 0.5), 0, 255)
+        gain = y - similarity.luma(large)
+        return {self.name: large + gain * 255 / 219}
 
     def picture(
         self, image: np.ndarray, tile: int | str | None = "auto", out: np.ndarray | None = None
