@@ -29,7 +29,9 @@ class Models:
         there = [int(path.name) for path in self.folder.glob(f"{name}/*") if path.name.isdecimal()]
         wanted = int(version) if version else max(there, default=0)
         if wanted not in there:
-            raise LookupError(f"Servable not found for request: {name}, version {version or 'latest'}")
+            raise LookupError(
+                f"Servable not found for request: {name}, version {version or 'latest'}"
+            )
         if (name, wanted) not in self.loaded:
             path = self.folder / name / str(wanted)
             self.loaded[name, wanted] = tf.saved_model.load(str(path)).signatures
@@ -58,7 +60,7 @@ def predict(signatures, body):
     if "inputs" in body:
         return {"outputs": made if len(made) > 1 else next(iter(made.values()))}
     answers = [dict(zip(made, row)) for row in zip(*made.values())]
-    return {"predictions": answers if len(made) > 1 else [*made.values()][0]}
+    return {"predictions": answers if len(made) > 1 else next(iter(made.values()))}
 
 
 def _named(value):

@@ -117,7 +117,7 @@ def _input_range(model: keras.Model, kind: kinds.Kind) -> list[float] | None:
     graph = trace_tensors(model, model.input, (keras.layers.Layer,))
     first = [node.operation for node in graph.nodes if graph.inputs[0] in node.inputs]
     scaling = (layers.Preprocessing, keras.layers.Rescaling)
-    return [0, 255] if first and all(isinstance(one, scaling) for one in first) else None
+    return [0, 255] if any(isinstance(one, scaling) for one in first) else None
 
 
 def _describe(path: Path, model: keras.Model, metadata: Mapping[str, str]) -> None:

@@ -137,7 +137,7 @@ def test_a_chunk_without_end():
 
 
 def test_what_tensorflow_decodes_by_default_is_not_it(graphs):
-    """Measured: the default transform of JPEG lies up to 15 of 255 from Pillow's; ours is equal."""
+    """Its default transform of JPEG is several of 255 off Pillow's; ours is equal."""
     file = FILES["jpeg 95 2"]
     default = tf.io.decode_image(file, 3).numpy().astype(int)
-    assert 0 < np.abs(default - graphs[3, None](tf.constant([file])).numpy()[0]).max() < 32
+    assert 3 < np.abs(default - graphs[3, None](tf.constant([file])).numpy()[0]).max() < 32
