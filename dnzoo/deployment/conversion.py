@@ -11,6 +11,7 @@ import keras
 
 from dnzoo import __version__, layers
 from dnzoo.analysis.graph import trace_tensors
+from dnzoo.deployment.folding import is_nothing
 from dnzoo.inference import kinds
 
 Format = Literal["onnx", "litert", "openvino", "serving"]
@@ -114,10 +115,15 @@ def _input_range(model: keras.Model, kind: kinds.Kind) -> list[float] | None:
     """The pixels that come in, where a normalisation in the graph says that they are raw."""
     if isinstance(kind, kinds.Image) and kind.luma:
         return [16, 235]
-    graph = trace_tensors(model, model.input, (keras.layers.Layer,))
-    first = [node.operation for node in graph.nodes if graph.inputs[0] in node.inputs]
+    graph = trace_tensors(model, model.input, (keras.layers.Wrapper,), others=False)
     scaling = (layers.Preprocessing, keras.layers.Rescaling)
-    return [0, 255] if any(isinstance(one, scaling) for one in first) else None
+    same = [graph.inputs[0]]  # the image under its names
+    for node in graph.nodes:
+        if any(x in same for x in node.inputs[:1]):
+            if isinstance(node.operation, scaling):
+                return [0, 255]
+            same += node.outputs if is_nothing(node) else []
+    return None
 
 
 def _describe(path: Path, model: keras.Model, metadata: Mapping[str, str]) -> None:
