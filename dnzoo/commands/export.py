@@ -25,8 +25,7 @@ class Export:
     signature: Annotated[str, terminal.NAME] = "serve"
     """Which part: serve, or decode for a VAE's decoder."""
     weights: Annotated[Literal["float32", "float16", "int8"], WEIGHTS] = "float32"
-    """float16, for LiteRT and OpenVINO: half the size; int8, for LiteRT: a fourth, and outputs that are a
-    few percent off."""
+    """float16, for LiteRT and OpenVINO: half the size; int8, for LiteRT: a fourth, a few percent off."""
     batch: int | None = None
     """Fix how many images come at a time; LiteRT.js wants it."""
     size: Annotated[tuple[int, ...] | None, SIZE] = None
