@@ -98,7 +98,7 @@ def export(
         named = [f"`{name}`" for name, (given, usual) in changed.items() if given != usual]
         if named:
             raise ValueError(
-                f"{', '.join(named)} is not for TensorFlow Serving: a version has all signatures, float32 "
+                f"not for TensorFlow Serving: {', '.join(named)}; a version has all signatures, float32 "
                 "weights and free sizes, and takes no other's place."
             )
         said = {name: value for name, value in (about or {}).items() if name in saving.SAID}
@@ -109,7 +109,9 @@ def export(
         return off
     parts = kind.served()
     if version is not None:
-        raise ValueError(f'version={version} is for format="serving"; {format!r} writes one file.')
+        raise ValueError(
+            f"version={version} is for TensorFlow Serving alone; {format!r} writes one file."
+        )
     if signature not in parts:
         raise ValueError(f"signature must be one of {', '.join(parts)}; got {signature!r}.")
     if format not in STORED.get(weights, ()):

@@ -24,8 +24,8 @@ def next_version(path: Path) -> int:
     if others or path.is_file():
         held = f"holds {', '.join(others[:3])}" if others else "is a file"
         raise FileExistsError(
-            f"{path} {held}, and TensorFlow Serving wants a folder of versions alone: name another one, as "
-            f"{path / 'served'}."
+            f"{path} {held}, and TensorFlow Serving wants a folder of versions alone: name one for this "
+            f"model, as {path / 'mine'}."
         )
     return max((int(name) for name in inside if name.isdecimal()), default=0) + 1
 

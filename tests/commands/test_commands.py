@@ -108,7 +108,7 @@ def test_info(capsys):
         (
             ["export", "espcn_x3", "x", "--serving", "--overwrite"],
             1,
-            "error: --overwrite is not for",
+            "not for TensorFlow Serving: --overwrite;",
         ),
         (["export", "espcn_x3", "docs", "--serving"], 1, "error: docs holds "),
         (["export", "espcn_x3", "x.onnx", "--precision", "float16"], 1, "--weights 'float16' for"),

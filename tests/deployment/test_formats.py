@@ -230,7 +230,7 @@ def test_what_can_not_be_compared_is_named(found, message):
         ({"path": "a.onnx", "weights": "half"}, "weights='half' for 'onnx'"),
         ({"path": "a.onnx", "batch": 0}, "1 or more images; got batch=0"),
         ({"path": "a.onnx", "size": (8,)}, r"reads images of \(None, None\) .* got size=\(8,\)"),
-        ({"path": "a.onnx", "version": 2}, 'version=2 is for format="serving"'),
+        ({"path": "a.onnx", "version": 2}, "version=2 is for TensorFlow Serving alone; 'onnx'"),
     ],
 )
 def test_bad_input(kwargs, message):

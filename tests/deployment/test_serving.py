@@ -156,6 +156,6 @@ def test_versions_take_no_others_place(unet, monkeypatch):
 )
 def test_what_a_version_can_not_be(tmp_path, unet, options):
     (name,) = options
-    with pytest.raises(ValueError, match=f"`{name}` is not for TensorFlow Serving"):
+    with pytest.raises(ValueError, match=f"not for TensorFlow Serving: `{name}`; a version"):
         dnzoo.export(unet[0], tmp_path / "a", "serving", **options)
     assert not list(tmp_path.iterdir())
