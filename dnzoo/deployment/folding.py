@@ -139,7 +139,7 @@ class _Rebuild:
         values = {x.number: value for x, value in zip(self.graph.inputs, self.inputs)}
         folded = {id(norm) for norm in self.norms.values()}
         for node in self.graph.nodes:
-            if id(node) in folded or _is_nothing(node):
+            if id(node) in folded or is_nothing(node):
                 values[node.outputs[0].number] = values[node.inputs[0].number]
                 continue
             given = iter([values[x.number] for x in node.inputs])
@@ -214,7 +214,7 @@ def _shapes(model: keras.Model, input_shape: Shape | None) -> list[Shape]:
     return [(shapes[0][0], *input_shape), *shapes[1:]]
 
 
-def _is_nothing(node: Node) -> bool:
+def is_nothing(node: Node) -> bool:
     """Whether it leaves its first input as it is."""
     if isinstance(node.operation, layers.MatchSize):
         given, wanted = (x.shape[1:-1] for x in node.inputs)

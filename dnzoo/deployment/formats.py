@@ -1,24 +1,24 @@
-"""Models for other runtimes: ONNX, LiteRT and OpenVINO, with outputs compared before they are kept."""
+"""Models for other runtimes: ONNX, LiteRT, OpenVINO, TensorFlow Serving; compared before they are kept."""
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
 
-from dnzoo import storage
-from dnzoo.deployment import folding, polyphase
+from dnzoo import saving, storage
+from dnzoo.deployment import conversion, folding, polyphase, serving
+from dnzoo.deployment.conversion import Format, Weights
 from dnzoo.inference import kinds
 
-Format = Literal["onnx", "litert", "openvino"]
-Weights = Literal["float32", "int8"]
-FILES = {"onnx": (".onnx",), "litert": (".tflite",), "openvino": (".xml", ".bin")}
-ENDINGS = {"onnx": ".onnx", "litert": ".tflite", "openvino": ".xml"}
+FILES = {"onnx": (".onnx",), "litert": (".tflite",), "openvino": (".xml", ".bin"), "serving": ("",)}
+ENDINGS = {name: ends[0] for name, ends in FILES.items() if name != "serving"}
 SIZE = 64  # of what is free in a model's input, for the comparison
-TOLERANCES = {"float32": 1e-3, "int8": 0.1}  # of the largest output
+TOLERANCES = {"float32": 1e-3, "float16": 2e-2, "int8": 0.1}  # of the largest output
+STORED = {"float32": tuple(ENDINGS), "float16": ("litert", "openvino"), "int8": ("litert",)}
 
 
 def export(
@@ -29,31 +29,53 @@ def export(
     weights: Weights = "float32",
     tolerance: float | None = None,
     overwrite: bool = False,
+    *,
+    batch: int | None = None,
+    size: Sequence[int] | None = None,
+    version: int | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> float:
-    """Write a model for ONNX Runtime, LiteRT or OpenVINO, once the runtime gives what Keras gives.
+    """Write a model for another runtime, once that gives what Keras gives.
 
     Batch normalisation is folded away first, as by `deploy`; for LiteRT transposed convolutions become
-    convolutions and a pixel shuffle, which it has fast kernels for. Sizes that are free in the model stay
-    free; `deploy` can fix them, which some runtimes reward. The inputs keep their meaning and
-    order; pixels are float32, channels last.
+    convolutions and a pixel shuffle, which it has fast kernels for. Batch and sizes that are free in the
+    model stay free unless `batch` and `size` fix them. The inputs keep their names, meaning and
+    order, outputs have the names that a SavedModel serves them by; pixels are float32, channels last.
+    An ONNX file names the free axes ("batch", "height", "width") and says in its metadata what numbers
+    mean: kind, input_range, class_names, palette, scale, licence, dnzoo_version.
+
+    For TensorFlow Serving a folder gets a version, `<path>/<version>/`: the SavedModel as `save` writes it,
+    which `load` reads too, with a second signature "image_bytes". That takes JPEG and PNG files, a string
+    tensor (N,), of images of one size, and answers what `dnzoo.predict` says of them
+    (`dnzoo.imaging.encoded`); where the model is no generator.
 
     Args:
         model: as for `save`: a functional model, a `VAE` or a `GAN`.
-        path: the file to write: `.onnx`, `.tflite`, or `.xml` (OpenVINO writes a `.bin` beside it).
-        format: "onnx", "litert" or "openvino"; None: by the ending of `path`.
-        signature: which part: "serve", or "decode" for a VAE's decoder.
-        weights: "float32"; or "int8", for LiteRT: a fourth of the size, products of integers, and
-            outputs that are a few percent off.
+        path: the file to write: `.onnx`, `.tflite`, or `.xml` (OpenVINO writes a `.bin` beside it); for
+            "serving" the model's folder, which holds versions alone.
+        format: "onnx", "litert", "openvino" or "serving"; None: by the ending of `path`.
+        signature: which part: "serve", or "decode" for a VAE's decoder. "serving" has all.
+        weights: "float32"; "float16", for LiteRT and OpenVINO: half the size, computed in float32; or
+            "int8", for LiteRT: a fourth of the size, products of integers, and outputs that are a few
+            percent off.
         tolerance: how far the runtime's outputs may be off, as a share of the largest; None: 1e-3,
-            or 0.1 with "int8".
-        overwrite: replace a file that is there (for OpenVINO the `.bin` too).
+            0.02 with "float16", 0.1 with "int8".
+        overwrite: replace a file that is there (for OpenVINO the `.bin` too). Versions are never replaced.
+        batch: how many images at a time; None: any number.
+        size: (height, width) of the images, or of volumes (depth, height, width); None: any.
+            LiteRT.js wants both to be fixed.
+        version: for "serving": 1 or more; None: one more than the largest in the folder.
+        about: what the file is to say of the model beside that, by the names of `dnzoo.json`:
+            `name`, `class_names`, `palette`, `provenance`, for "serving" `metrics` and `labels` too.
 
     Returns:
         How far they are off on random inputs, as such a share.
 
     Raises:
-        ValueError: for another format, ending, signature or weights, or on another backend than TensorFlow.
-        FileExistsError: when a file is there and `overwrite` is false.
+        ValueError: for another format, ending, signature or weights, what does not go together, or on
+            another backend than TensorFlow.
+        FileExistsError: when a file is there and `overwrite` is false, a version is, or something else
+            than versions is in the folder.
         ImportError: when a package is missing; the message names the extra.
         RuntimeError: when outputs differ by more; nothing is written then.
         OSError: when the disk is full or read-only.
@@ -61,18 +83,44 @@ def export(
     path = Path(path)
     if format is None:
         format = next((name for name, end in ENDINGS.items() if end == path.suffix), None)
-    if format not in ENDINGS or path.suffix != ENDINGS.get(format):
+    if format not in FILES or path.suffix != ENDINGS.get(format, path.suffix):
         given = ", ".join(f"{name!r} writes {end}" for name, end in ENDINGS.items())
-        raise ValueError(f"export: {given}; got format={format!r} and the path {path}.")
+        raise ValueError(
+            f'export: {given}, "serving" a folder; got format={format!r} and the path {path}.'
+        )
     if keras.backend.backend() != "tensorflow":
         raise ValueError("export needs KERAS_BACKEND=tensorflow: save the model and load it there.")
     kind = kinds.of(model)
+    tolerance = TOLERANCES.get(weights, 0.0) if tolerance is None else tolerance
+    if format == "serving":
+        changed = {"signature": (signature, "serve"), "weights": (weights, "float32")}
+        changed |= {"batch": (batch, None), "size": (size, None), "overwrite": (overwrite, False)}
+        named = [f"`{name}`" for name, (given, usual) in changed.items() if given != usual]
+        if named:
+            raise ValueError(
+                f"not for TensorFlow Serving: {', '.join(named)}; a version has all signatures, float32 "
+                "weights and free sizes, and takes no other's place."
+            )
+        said = {name: value for name, value in (about or {}).items() if name in saving.SAID}
+        with serving.new_version(path, version) as folder:
+            saving.write(model, folder, image_bytes=True, **said)
+            off = _difference(*serving.answers(folder, kind, SIZE))
+            _refuse(off, tolerance, format, model)
+        return off
     parts = kind.served()
+    if version is not None:
+        raise ValueError(
+            f"version={version} is for TensorFlow Serving alone; {format!r} writes one file."
+        )
     if signature not in parts:
         raise ValueError(f"signature must be one of {', '.join(parts)}; got {signature!r}.")
-    if weights not in TOLERANCES or (weights == "int8" and format != "litert"):
-        raise ValueError(f'weights must be "float32", or "int8" for LiteRT; got {weights!r}.')
-    tolerance = TOLERANCES[weights] if tolerance is None else tolerance
+    if format not in STORED.get(weights, ()):
+        raise ValueError(
+            'weights must be "float32", or "float16" for LiteRT and OpenVINO, or "int8" for LiteRT; got '
+            f"weights={weights!r} for {format!r}."
+        )
+    part = parts[signature]
+    deployed = _fixed(part, batch, size)
     with contextlib.ExitStack() as stack:  # all files appear, or none
         partials = {
             ending: stack.enter_context(storage.new_file(path.with_suffix(ending), overwrite))
@@ -80,76 +128,65 @@ def export(
         }
         with storage.scratch(path) as folder:
             made = folder / path.name
-            off = _export(parts[signature], kind, made, format, weights)
-            if not off <= tolerance:
-                raise RuntimeError(
-                    f"{format} gives outputs that are {off:.1e} of the largest off for {model.name}; "
-                    f"{tolerance:.0e} is allowed. Nothing was written."
-                )
+            off = _export(part, deployed, kind, made, format, weights, batch, about)
+            _refuse(off, tolerance, format, model)
             for ending, partial in partials.items():
                 os.replace(made.with_suffix(ending), partial)
     return off
 
 
+def _refuse(off: float, tolerance: float, format: str, model: keras.Model) -> None:
+    if not off <= tolerance:
+        raise RuntimeError(
+            f"{format} gives outputs that are {off:.1e} of the largest off for {model.name}; "
+            f"{tolerance:.0e} is allowed. Nothing was written."
+        )
+
+
+def _fixed(part: keras.Model, batch: int | None, size: Sequence[int] | None) -> keras.Model:
+    """The part as `deploy` makes it, of fixed sizes."""
+    if batch is not None and batch < 1:
+        raise ValueError(f"batch must be 1 or more images; got batch={batch}.")
+    if size is None:
+        return folding.deploy(part, "float32")
+    known = part.inputs[0].shape[1:-1]
+    if len(size) != len(known) or any(
+        n < 1 or free not in (None, n) for free, n in zip(known, size)
+    ):
+        wanted = f"images of {tuple(known)} rows and columns (None: any)" if known else "no images"
+        raise ValueError(f"{part.name} reads {wanted}; got size={tuple(size)}.")
+    return folding.deploy(part, "float32", (*size, part.inputs[0].shape[-1]))
+
+
 def _export(
-    model: keras.Model, kind: kinds.Kind, path: Path, format: Format, weights: Weights
+    part: keras.Model,
+    deployed: keras.Model,
+    kind: kinds.Kind,
+    path: Path,
+    format: Format,
+    weights: Weights,
+    batch: int | None,
+    about: Mapping[str, Any] | None,
 ) -> float:
     """Write the files, run them on random inputs, and give the largest difference."""
     rng = np.random.default_rng(0)
-    inputs = {tensor.name: kind.example(tensor, SIZE, rng) for tensor in model.inputs}
+    inputs = {
+        x.name: np.concatenate([kind.example(x, SIZE, rng) for _ in range(batch or 1)])
+        for x in deployed.inputs
+    }
     given = list(inputs.values())
-    expected = _flat(model(given if len(given) > 1 else given[0]))
+    expected = _flat(part(given if len(given) > 1 else given[0]))
+    said = conversion.metadata(deployed, kind, about)
+    if format == "litert":  # which has no fast kernel for them
+        deployed = polyphase.without_transposed(deployed)
+    deployed = conversion.with_names(deployed, kind)
+    deployed(given if len(given) > 1 else given[0])  # Keras exports what was called
     try:
-        deployed = folding.deploy(model, "float32")
-        if format == "litert":  # which has no fast kernel for them
-            deployed = polyphase.without_transposed(deployed)
-        deployed(given if len(given) > 1 else given[0])  # Keras exports what was called
-        _convert(deployed, path, format, weights)
+        conversion.convert(deployed, path, format, weights, batch, said)
         run = {"onnx": _onnx, "litert": _litert, "openvino": _openvino}[format]
         return _difference(run(str(path), inputs), expected)
     except ModuleNotFoundError as error:
         raise ImportError(f'{error.name} is missing: pip install "dnzoo[export]".') from error
-
-
-def _convert(model: keras.Model, path: Path, format: Format, weights: Weights) -> None:
-    if format != "openvino":
-        import tensorflow as tf
-
-        settings = {"optimizations": [tf.lite.Optimize.DEFAULT]} if weights == "int8" else {}
-        with _outputs_keep_their_rank() if format == "onnx" else contextlib.nullcontext():
-            model.export(str(path), format=format, verbose=False, **settings)
-        return
-    import openvino
-
-    # by way of a SavedModel: straight from Keras, sizes inside the graph become outputs
-    folder = path.with_name("saved_model")
-    model.export(str(folder), format="tf_saved_model", verbose=False)
-    openvino.save_model(openvino.convert_model(folder), path, compress_to_fp16=False)
-
-
-@contextlib.contextmanager
-def _outputs_keep_their_rank() -> Iterator[None]:
-    """Let tf2onnx simplify no reshape that is an output of the graph.
-
-    It may lengthen the reshape by an axis and put a squeeze behind it, which nothing reads where the
-    reshape is the output itself (1.17). Whether it is, before its `Identity` goes, hangs on the
-    order of a set of names: one export of an ESPCN in ten had outputs (1, N, H, W, 1).
-    """
-    from tf2onnx.optimizer.reshape_optimizer import ReshapeOptimizer
-
-    simplify = getattr(ReshapeOptimizer, "_optimize_reshape", None)
-    if simplify is None:  # another version; outputs are compared in any case
-        yield
-        return
-
-    def simplify_inner(self: Any, node: Any, graph: Any) -> bool:
-        return node.output[0] not in graph.outputs and simplify(self, node, graph)
-
-    ReshapeOptimizer._optimize_reshape = simplify_inner
-    try:
-        yield
-    finally:
-        ReshapeOptimizer._optimize_reshape = simplify
 
 
 def _named(inputs: Mapping[str, np.ndarray], name: str) -> np.ndarray:
@@ -212,7 +249,7 @@ def _litert(path: str, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
             raise
         raise RuntimeError(
             "LiteRT has no operation of its own for something in this model, such as a resize to a size that "
-            'is known at run time only: fix the sizes with dnzoo.deploy(model, "float32", (H, W, C)) first.'
+            "is known at run time only: fix it, size=(H, W)."
         ) from error
     for index, value in details:
         net.set_tensor(index, value)

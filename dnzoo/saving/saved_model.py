@@ -24,6 +24,7 @@ import keras
 import numpy as np
 
 from dnzoo import storage
+from dnzoo.imaging import encoded
 from dnzoo.inference import kinds
 from dnzoo.layers import Output
 from dnzoo.saving import architecture, card
@@ -41,7 +42,8 @@ from dnzoo.storage.pretrained import (
 
 CHECKED = ("saved_model.pb", VARIABLES)
 CARD = "assets.extra/README.md"
-SAID = ("name", "class_names", "palette", "metrics", "provenance", "labels")
+# of what `dnzoo.json` says, what a caller may know
+SAID: tuple[str, ...] = ("name", "class_names", "palette", "metrics", "provenance", "labels")
 # all that a folder holds, by TensorFlow and by dnzoo
 WRITTEN = {*CHECKED, EXTRA, CARD, "fingerprint.pb", "variables/variables.index"}
 
@@ -107,11 +109,17 @@ def save(
 
 
 def write(
-    model: keras.Model, folder: str | Path, output: str | Output | None = None, **said: Any
+    model: keras.Model,
+    folder: str | Path,
+    output: str | Output | None = None,
+    image_bytes: bool = False,
+    **said: Any,
 ) -> None:
     """Fill an empty folder as `save` does, which has the arguments and the errors.
 
     Args:
+        image_bytes: with a signature "image_bytes" too, which reads JPEG and PNG files, string (N,), where
+            the model reads images; TensorFlow backend alone.
         said: `name`, `class_names`, `palette`, `metrics`, `provenance` and `labels`, as JSON holds them.
     """
     if isinstance(model, keras.Sequential) and getattr(model, "inputs", None):
@@ -131,7 +139,7 @@ def write(
     }
     weights = [keras.ops.convert_to_numpy(w.value).astype("float32") for w in model.weights]
     if keras.backend.backend() == "tensorflow":
-        _write(meta, weights, Path(folder))
+        _write(meta, weights, Path(folder), image_bytes)
         return
     with tempfile.TemporaryDirectory() as handed:
         Path(handed, "meta.json").write_text(json.dumps(meta), "utf-8")
@@ -247,7 +255,12 @@ def signatures(model: keras.Model) -> dict[str, list[list[Any]]]:
     }
 
 
-def _write(meta: Mapping[str, Any], weights: Sequence[np.ndarray], folder: Path) -> None:
+def _write(
+    meta: Mapping[str, Any],
+    weights: Sequence[np.ndarray],
+    folder: Path,
+    image_bytes: bool = False,
+) -> None:
     import tensorflow as tf
 
     model = architecture.build(meta["architecture"])
@@ -258,6 +271,10 @@ def _write(meta: Mapping[str, Any], weights: Sequence[np.ndarray], folder: Path)
     module.weights = {f"{i:05d}": w.value for i, w in enumerate(model.weights)}
     kind = kinds.of(model)
     functions = {name: _serving_function(part, kind) for name, part in kind.served().items()}
+    read = signatures(model)
+    if image_bytes and kind.reads_files:
+        functions["image_bytes"] = _function_of_files(kind)
+        read["image_bytes"] = [["image_bytes", "string", [None]], *read["serve"][1:]]
     for name, function in functions.items():
         setattr(module, name, function)
     functions["serving_default"] = functions.pop("serve")
@@ -275,7 +292,7 @@ def _write(meta: Mapping[str, Any], weights: Sequence[np.ndarray], folder: Path)
         places.append({"path": weight.path, "shape": list(value.shape), "offset": offset})
         offset += value.nbytes
     checksums = {name: sha256(folder / name) for name in CHECKED}
-    meta = {**meta, "parameters": model.count_params(), "signatures": signatures(model)}
+    meta = {**meta, "parameters": model.count_params(), "signatures": read}
     meta = {**meta, "weights": places, "checksums": checksums}
     (folder / EXTRA).parent.mkdir()
     (folder / CARD).write_text(card.markdown(meta), "utf-8")
@@ -288,8 +305,27 @@ def _serving_function(model: keras.Model, kind: kinds.Kind) -> Any:
     def serve(*inputs: Any) -> dict[str, Any]:
         return kind.outputs(model(inputs[0] if len(inputs) == 1 else list(inputs), training=False))
 
-    signature = [tf.TensorSpec(x.shape, x.dtype, name=x.name) for x in model.inputs]
-    return tf.function(serve, input_signature=signature, autograph=False)
+    return tf.function(serve, input_signature=_specs(model.inputs), autograph=False)
+
+
+def _function_of_files(kind: kinds.Kind) -> Any:
+    import tensorflow as tf
+
+    first, *rest = kind.model.inputs
+
+    def image_bytes(files: Any, *others: Any) -> dict[str, Any]:
+        image = encoded.decoded(files, kind.channels, kind.pixels)
+        image = tf.ensure_shape(image, (*first.shape[:3], kind.channels))
+        return kind.of_files(tf.cast(image, first.dtype), *others)
+
+    files = tf.TensorSpec((None,), "string", name="image_bytes")
+    return tf.function(image_bytes, input_signature=[files, *_specs(rest)], autograph=False)
+
+
+def _specs(tensors: Sequence[keras.KerasTensor]) -> list[Any]:
+    import tensorflow as tf
+
+    return [tf.TensorSpec(x.shape, x.dtype, name=x.name) for x in tensors]
 
 
 def _write_in_child(handed: str, folder: str | Path) -> None:

@@ -107,6 +107,13 @@ def test_info(capsys):
         ),
         (["compare", "docs"], 1, "error: docs holds no run"),
         (["export", "espcn_x3", "x.onx"], 1, "'onnx' writes .onnx"),
+        (
+            ["export", "espcn_x3", "x", "--serving", "--overwrite"],
+            1,
+            "not for TensorFlow Serving: --overwrite;",
+        ),
+        (["export", "espcn_x3", "docs", "--serving"], 1, "error: docs holds "),
+        (["export", "espcn_x3", "x.onnx", "--precision", "float16"], 1, "--weights 'float16' for"),
         (["predict", "espcn_x3", "x.png", "--boxes", "1", "2", "3", "4"], 1, "error: --boxes are"),
     ],
 )
@@ -276,3 +283,4 @@ def test_a_run_is_that_of_the_recipe(tmp_path, capsys, monkeypatch):
     assert json.loads((tmp_path / "e.json").read_text())["metrics"] == meta["metrics"]
     assert "of Keras's" in said(capsys, "export", "runs/a", "a.onnx").out
     assert "exists already" in said(capsys, "export", "runs/a", "a.onnx", code=1).err
+    assert "served/1: " in said(capsys, "export", "runs/a", "--serving", "served").out

@@ -1,6 +1,7 @@
 """Export of every kind of model to ONNX, LiteRT and OpenVINO: outputs are compared by `export`."""
 
 import functools
+import json
 from itertools import product
 
 import keras
@@ -9,7 +10,7 @@ import pytest
 
 import dnzoo
 from dnzoo import models
-from dnzoo.deployment import formats, polyphase
+from dnzoo.deployment import conversion, formats, polyphase
 from dnzoo.inference import kinds
 from tests.conftest import child, slow
 from tests.models import test_fcn, test_unet
@@ -64,7 +65,7 @@ def test_an_output_of_one_channel_keeps_its_rank():
         [onnx.numpy_helper.from_array(np.array([0, 2, 3, 1]), "order")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
-    with formats._outputs_keep_their_rank():
+    with conversion._outputs_keep_their_rank():
         found = optimize_graph(
             GraphUtil.create_graph_from_onnx_model(model),
             optimizers={
@@ -104,8 +105,79 @@ def test_weights_in_a_byte(tmp_path):
     off = dnzoo.export(model, tmp_path / "b.tflite", weights="int8")
     sizes = [(tmp_path / name).stat().st_size for name in ("a.tflite", "b.tflite")]
     assert 1e-4 < off < 0.1 and sizes[1] < 0.5 * sizes[0]
-    with pytest.raises(ValueError, match='or "int8" for LiteRT'):
+    with pytest.raises(ValueError, match=r'or "int8" for LiteRT; got weights=.int8. for .onnx'):
         dnzoo.export(model, tmp_path / "a.onnx", weights="int8")
+
+
+def test_half_the_bytes_and_fixed_sizes(tmp_path):
+    """As LiteRT.js wants them."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    model = dnzoo.unet((None, None, 3), filters=(16, 32))
+    path = tmp_path / "a.tflite"
+    off = dnzoo.export(model, path, weights="float16", batch=2, size=(16, 24))
+    assert 1e-6 < off < 1e-2 and path.stat().st_size < 0.7 * 4 * model.count_params()
+    net = Interpreter(str(path))
+    (given,), (made,) = net.get_input_details(), net.get_output_details()
+    assert [*given["shape_signature"]] == [2, 16, 24, 3]
+    assert [*made["shape_signature"]] == [2, 16, 24, 2]
+    names = {"inputs": ["image"], "outputs": ["logits"]}
+    assert net.get_signature_list() == {"serving_default": names}
+
+
+ABOUT = {
+    "name": "mine",
+    "class_names": ["nothing", "été"],
+    "palette": [[0, 0, 0], [1, 2, 3]],
+    "provenance": {"licence of the data": "CC BY 4.0"},
+}
+NAMED = {  # input axes, output axes, and what the metadata says of the numbers
+    "unet": ("batch height width 3", "logits: batch height width 2", {"logits": "true"}),
+    "espcn": (
+        "batch height width 1",
+        "output_image: batch output_height output_width 1",
+        {"scale": "3", "input_range": "[16, 235]"},
+    ),
+    "edsr": (
+        "batch height width 3",
+        "output_image: batch output_height output_width 3",
+        {"scale": "2", "input_range": "[0, 255]", "range": "[0, 255]"},
+    ),
+    "mask_branch": ("batch height width 3", "masks: batch boxes 28 28 2", {"kind": "masks"}),
+}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name == "unet" else slow) for name in NAMED]
+)
+def test_an_onnx_file_says_what_its_numbers_mean(tmp_path, name):
+    import onnxruntime
+
+    dnzoo.export(MODELS[name](), tmp_path / "a.onnx", about=ABOUT)
+    net = onnxruntime.InferenceSession(str(tmp_path / "a.onnx"))
+    given, (made,) = net.get_inputs(), net.get_outputs()
+    axes, output, facts = NAMED[name]
+    assert given[0].name == "image" and " ".join(map(str, given[0].shape)) == axes
+    assert f"{made.name}: {' '.join(map(str, made.shape))}" == output
+    said = net.get_modelmeta().custom_metadata_map
+    texts = {"name": "mine", "licence": "CC BY 4.0", "dnzoo_version": dnzoo.__version__}
+    assert {**texts, **facts}.items() <= said.items()
+    assert json.loads(said["class_names"]) == ABOUT["class_names"]
+    assert json.loads(said["palette"]) == ABOUT["palette"]
+    if name == "unet":  # raw or not: it has no normalisation that would say it
+        assert "input_range" not in said
+        (logits,) = net.run(None, {"image": np.zeros((2, 7, 9, 3), "float32")})
+        assert logits.shape == (2, 7, 9, 2)
+
+
+@slow
+def test_a_fixed_batch_in_other_formats(tmp_path):
+    import onnxruntime
+
+    dnzoo.export(MODELS["espcn"](), tmp_path / "a.onnx", batch=3, size=(5, 6))
+    net = onnxruntime.InferenceSession(str(tmp_path / "a.onnx"))
+    shapes = [net.get_inputs()[0].shape, net.get_outputs()[0].shape]
+    assert shapes == [[3, 5, 6, 1], [3, 15, 18, 1]]
 
 
 def test_the_decoder_alone(tmp_path):
@@ -151,6 +223,11 @@ def test_what_can_not_be_compared_is_named(found, message):
         ({"path": "a.pb"}, "'onnx' writes .onnx, 'litert' writes .tflite"),
         ({"path": "a.onnx", "format": "litert"}, "got format='litert' and the path a.onnx"),
         ({"path": "a.onnx", "signature": "encode"}, "signature must be one of serve; got 'encode'"),
+        ({"path": "a.onnx", "weights": "float16"}, "weights='float16' for 'onnx'"),
+        ({"path": "a.onnx", "weights": "half"}, "weights='half' for 'onnx'"),
+        ({"path": "a.onnx", "batch": 0}, "1 or more images; got batch=0"),
+        ({"path": "a.onnx", "size": (8,)}, r"reads images of \(None, None\) .* got size=\(8,\)"),
+        ({"path": "a.onnx", "version": 2}, "version=2 is for TensorFlow Serving alone; 'onnx'"),
     ],
 )
 def test_bad_input(kwargs, message):
@@ -206,7 +283,7 @@ def test_pretrained_are_served_without_keras(tmp_path, name):
 def test_what_litert_can_not_resize_says_what_to_do(tmp_path):
     image = keras.Input((None, None, 3))
     resized = dnzoo.layers.Resize2D(2, interpolation="bicubic")(keras.layers.Conv2D(1, 1)(image))
-    with pytest.raises(RuntimeError, match=r'fix the sizes with dnzoo.deploy\(model, "float32"'):
+    with pytest.raises(RuntimeError, match=r"fix it, size=\(H, W\)"):
         dnzoo.export(
             keras.Model(image, dnzoo.layers.Output("image")(resized)), tmp_path / "a.tflite"
         )

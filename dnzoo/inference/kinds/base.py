@@ -130,6 +130,17 @@ class Kind:
         flat = keras.tree.flatten(outputs)
         return {self.name: flat[0]} if len(flat) == 1 else dict(zip(self.model.output_names, flat))
 
+    @property
+    def reads_files(self) -> bool:
+        """Whether it reads grey or RGB images, so that a server can be handed the bytes of a file."""
+        return (
+            self.reads_images and len(self.model.inputs[0].shape) == 4 and self.channels in (1, 3)
+        )
+
+    def of_files(self, image: Any, *others: Any) -> dict[str, Any]:
+        """What is served of image files, (N, H, W, channels) from 0 to 255 as they are read; keras.ops."""
+        return self.outputs(self.model([image, *others] if others else image, training=False))
+
     def example(self, tensor: keras.KerasTensor, size: int, rng: np.random.Generator) -> np.ndarray:
         """Random input of a batch of one, for comparisons; `size` rows where the model leaves them free."""
         shape = [1, *(n or size for n in tensor.shape[1:])]

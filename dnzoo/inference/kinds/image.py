@@ -5,7 +5,9 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
+from dnzoo import layers
 from dnzoo.imaging import drawing, reading
 from dnzoo.inference import tiling
 from dnzoo.inference.kinds.base import Kind, Target
@@ -59,6 +61,17 @@ class Image(Kind):
 
         prepare = similarity.luma if coloured else None
         return apart(self.model, x, tile, out, prepare, made, self._margin(mirror))
+
+    def of_files(self, image: Any, *others: Any) -> dict[str, Any]:
+        """RGB where the model reads Y alone, as `picture` makes it, but not rounded to whole numbers."""
+        if not self.luma:
+            return super().of_files(image, *others)
+        y, large = self.model(similarity.luma(image), training=False), image
+        for scales in ((1, self.scale), (self.scale, 1)):  # as Pillow does, rounded in between
+            large = layers.Resize2D(scales, interpolation="bicubic")(large)
+            large = ops.clip(ops.floor(large + 0.5), 0, 255)
+        gain = y - similarity.luma(large)
+        return {self.name: large + gain * 255 / 219}
 
     def picture(
         self,
