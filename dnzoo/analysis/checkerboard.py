@@ -22,7 +22,7 @@ def overlap(kernel_size: Integers, strides: Integers, size: Integers | None = No
         int64, as many dimensions as arguments have numbers: (S, ...) or (S (H - 1) + K, ...).
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for a kernel_size, strides or size below 1, or of different numbers of axes.
 
     Example:
         >>> overlap((3, 3), (2, 2))
@@ -96,7 +96,8 @@ def checkerboard(
             `dnzoo.analysis.spectrum` predicts.
 
     Raises:
-        ValueError: for an illegal argument, or images that are too small.
+        ValueError: for neither or both of x and power, images that are not (N, H, W, C) or too
+            small, strides below 1, or strides of (1, 1).
 
     Source: Odena et al. 2016 (distill.pub/2016/deconv-checkerboard) for the pattern; the measure is
     dnzoo's.

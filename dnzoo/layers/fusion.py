@@ -165,7 +165,8 @@ class MultiScaleFusion(Block):
             here none at first.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for filters below 1, an unknown mode, interpolation or normalization, or a
+            normalization_momentum outside 0 (included) to 1 (excluded).
 
     Source: Kirillov et al. 2019 (arXiv:1901.02446); Sun et al. 2019 (arXiv:1904.04514).
 

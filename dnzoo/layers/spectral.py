@@ -42,7 +42,7 @@ class SpectralNormalization(keras.layers.Wrapper):
         power_iterations: steps a training call.
 
     Raises:
-        ValueError: for a layer without a kernel, or an illegal argument.
+        ValueError: for power_iterations below 1; when it is built, for a layer without a kernel.
 
     Example:
         >>> from dnzoo.layers import Conv2DTranspose

@@ -38,7 +38,9 @@ class GAN(OfPictures, InParts):
             "wgan-gp", else 1. 0: each step updates both at once.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for an unknown loss, label_smoothing outside 0 (included) to 1 (excluded) or for
+            a loss other than "bce", an average outside that range, or critic_steps that are
+            negative or no whole number.
 
     Example:
         >>> from dnzoo import dcgan_discriminator, dcgan_generator

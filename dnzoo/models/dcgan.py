@@ -56,7 +56,8 @@ def dcgan_generator(
         `keras.Model`, (N, latent_dim), and (N,) with `classes`, -> (N, H, W, channels), float32.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for an output_shape outside the sizes above, a latent_dim or filters below 1, or
+            an unknown upsampling or normalization.
 
     Source: arXiv:1511.06434.
 
@@ -118,7 +119,8 @@ def dcgan_discriminator(
         `keras.Model`, (N, H, W, channels), and (N,) with `classes`, -> (N, 1) logits, float32.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for an input_shape outside the generator's sizes, filters below 1, or an unknown
+            normalization or augmentation.
 
     Source: arXiv:1511.06434.
 
@@ -191,7 +193,7 @@ def dcgan(
         name: of the model.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for what the two nets or `GAN` refuse.
 
     Example:
         >>> model = dcgan((16, 16, 1), filters=4)

@@ -47,7 +47,8 @@ def edsr(
         `keras.Model`, (N, H, W, channels) -> (N, scale H, scale W, channels), float32.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for an input_shape that is not (height, width, channels), another scale, filters
+            or blocks below 1, or an unknown upsampling.
 
     Source: arXiv:1707.02921.
 

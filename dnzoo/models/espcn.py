@@ -36,7 +36,8 @@ def espcn(
         `keras.Model`, (N, H, W, channels) -> (N, scale H, scale W, channels), float32.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for an input_shape that is not (height, width, channels), another scale, or not
+            two filters of at least 1.
 
     Source: arXiv:1609.05158.
 

@@ -40,7 +40,8 @@ def fsrcnn(
         `keras.Model`, (N, H, W, channels) -> (N, scale H, scale W, channels), float32.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for an input_shape that is not (height, width, channels), another scale, or
+            filters, shrunk or mappings below 1.
 
     Source: arXiv:1608.00367.
 

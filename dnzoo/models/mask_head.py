@@ -43,7 +43,8 @@ def mask_head(
         `keras.Model`, (N, H, W, channels) -> (N, 2 H, 2 W, classes), float32.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for an input_shape that is not (height, width, channels), classes or filters
+            below 1, negative convolutions, or an unknown upsampling.
 
     Source: arXiv:1703.06870.
 
@@ -109,7 +110,8 @@ def mask_branch(
         brings masks back into the image.
 
     Raises:
-        ValueError: for an illegal argument, or an encoder without the stride.
+        ValueError: for an input_shape that is not (height, width, channels), classes or filters
+            below 1, an unknown encoder, or one without the stride.
         OSError: when encoder weights can't be had.
 
     Source: arXiv:1703.06870, arXiv:1612.03144.

@@ -41,7 +41,8 @@ def srcnn(
         `keras.Model`, (N, H, W, channels) -> (N, scale H, scale W, channels), float32.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for an input_shape that is not (height, width, channels), another scale, or not
+            two filters and three kernel_sizes of at least 1.
 
     Source: arXiv:1501.00092.
 

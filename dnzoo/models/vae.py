@@ -45,7 +45,8 @@ def vae(
         `VAE`.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for sizes that are unknown or below 1, filters or a latent_dim below 1, a
+            negative beta, or an unknown likelihood or upsampling.
 
     Source: arXiv:1312.6114; beta: openreview.net/forum?id=Sy2fzU9gl.
 
