@@ -159,7 +159,7 @@ class MultiScaleFusion(Block):
 
     Args:
         filters: channels of each level.
-        mode: "add" (filters channels out) or "concat" (filters channels a level out).
+        mode: "add" (filters channels out) or "concat" (filters channels per level out).
         interpolation: "nearest", "bilinear" or "bicubic".
         normalization, activation, kernel_initializer, normalization_momentum: as in `ConvBlock`,
             here none at first.

@@ -153,8 +153,8 @@ class Resize2D(Resize):
     TensorFlow, JAX, and PyTorch with `align_corners=False` (whose nearest is "nearest-exact").
 
     Args:
-        scale: a positive number, or one an axis: H' = H * scale, rounded down.
-        size: or the rows out: an integer, or one an axis.
+        scale: a positive number, or one per axis: H' = H * scale, rounded down.
+        size: or the rows out: an integer, or one per axis.
         interpolation: "nearest", "bilinear" or "bicubic".
         antialias: stretch the kernel when shrinking, as Pillow does.
         cubic_coefficient: of the bicubic kernel. -0.5 (Pillow, TensorFlow, JAX): beyond the border

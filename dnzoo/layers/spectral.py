@@ -39,7 +39,7 @@ class SpectralNormalization(keras.layers.Wrapper):
 
     Args:
         layer: any layer with kernels: a convolution, Dense, or one of dnzoo's that hold some.
-        power_iterations: steps a training call.
+        power_iterations: steps per training call.
 
     Raises:
         ValueError: for power_iterations below 1; when it is built, for a layer without a kernel.
