@@ -200,7 +200,7 @@ class GAN(OfPictures, InParts):
         return self.decode(latent.astype("float32"), labels)
 
     def decode(self, latents: np.ndarray, labels: Any = None) -> np.ndarray:
-        """Pictures of given latents, (N, latent_dim); labels as for `generate`."""
+        """Images of given latents, (N, latent_dim); labels as for `generate`."""
         if self.conditional and labels is None:
             classes = self.averaged.get_layer("embedding").input_dim
             labels = np.arange(len(latents)) % classes

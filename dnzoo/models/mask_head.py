@@ -32,7 +32,7 @@ def mask_head(
 
     Args:
         input_shape: (height, width, channels) of a region's features.
-        classes: masks a region.
+        classes: masks per region.
         filters: channels of the convolutions.
         convolutions: how many.
         upsampling: "transposed" (the paper's) or another name of `dnzoo.layers.upsample`.
@@ -95,7 +95,7 @@ def mask_branch(
 
     Args:
         input_shape: (height, width, channels) of the images; height and width may be None.
-        classes: masks a box.
+        classes: masks per box.
         encoder: a keras.applications name, "efficientnet_lite0", or a functional Keras model.
         encoder_weights: None, "imagenet" or a weights file, for a named encoder.
         stride: of the level that regions are cut from; the encoder must have it.
