@@ -96,7 +96,7 @@ def check_adversarial(kind: Adversarial, label_smoothing: float = 0.0) -> None:
 def input_gradient(function: Callable[[Any], Any], x: Any) -> Any:
     """The gradient of `sum(function(x))` with respect to `x`, to be learned through.
 
-    Keras has no public gradient: one branch a backend. On JAX the function must not change
+    Keras has no public gradient: one branch per backend. On JAX the function must not change
     variables (use `stateless_call`).
 
     Args:
