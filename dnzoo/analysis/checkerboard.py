@@ -15,7 +15,7 @@ def overlap(kernel_size: Integers, strides: Integers, size: Integers | None = No
 
     Args:
         kernel_size, strides: an integer for one dimension, or a tuple of one to three.
-        size: None: one period, away from the border. An integer, or one an axis: the whole output
+        size: None: one period, away from the border. An integer, or one per axis: the whole output
             for so many input rows, border included.
 
     Returns:
@@ -58,7 +58,7 @@ def power_spectrum(images: Tensor) -> np.ndarray:
 
     Returns:
         float64 (H, W), the mean over N and C of `|FFT|²` over the window's energy: 1 everywhere for
-        white noise of variance 1. Frequency (u / H, v / W) cycles a pixel at [u, v], as numpy has it.
+        white noise of variance 1. Frequency (u / H, v / W) cycles per pixel at [u, v], as numpy has it.
 
     Raises:
         ValueError: for another number of dimensions.
