@@ -137,14 +137,14 @@ def literature(results):
                 macs["subpixel"] < macs["nearest"] and shi[0] > -shi[1],
             ),
             item(
-                "**Aitken et al. 2017** start sub-pixel layers as nearest-neighbour resizing (ICNR), and find smaller errors than with either. In the mean better than freely drawn kernels: "
+                "**Aitken et al. 2017** start sub-pixel layers as nearest-neighbour resizing (ICNR), and find smaller errors than with either. On average better than freely drawn kernels: "
                 f"{_better(results, 'subpixel_icnr', 'subpixel')} (significant: {_better(results, 'subpixel_icnr', 'subpixel', certain=True)}); better than resizing: "
                 f"{_better(results, 'subpixel_icnr', 'nearest')} (significant: {_better(results, 'subpixel_icnr', 'nearest', certain=True)}).",
             ),
             claim(
-                "**Wojna et al. 2017** compare decoders over many tasks, find that the choice matters, and residual-like connections good everywhere. The choice matters here too, and no operator is best in "
+                "**Wojna et al. 2017** compare decoders over many tasks, find that the choice matters and that residual-like connections are good everywhere. The choice matters here too, and no operator is best in "
                 f"all tasks ({'; '.join(f'{task}: {name}' for task, name in first.items())}). "
-                f"The residual block is at rank {results.ranks()[0][residual]:.1f} of {len(results.ranks()[0])} in the mean. Their bilinear additive upsampling is not among the operators.",
+                f"The residual block has a mean rank of {results.ranks()[0][residual]:.1f} of {len(results.ranks()[0])}. Their bilinear additive upsampling is not among the operators.",
                 len(set(first.values())) > 1,
             ),
         ]
