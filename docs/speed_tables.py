@@ -215,7 +215,9 @@ def precision():
         said += (
             f": no difference that {len(less)} seeds could show, though {lower} of them are lower"
         )
-    body = table(["test mean IoU", *(f"seed {s}" for s in seeds), "mean", "standard deviation"], body)
+    body = table(
+        ["test mean IoU", *(f"seed {s}" for s in seeds), "mean", "standard deviation"], body
+    )
     return f"{body}\n\n{said}."
 
 
