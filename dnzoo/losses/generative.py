@@ -12,7 +12,10 @@ Adversarial = Literal["bce", "hinge", "wgan-gp"]
 
 
 def kl_divergence(mean: Any, log_variance: Any) -> Any:
-    """KL of N(mean, exp(log_variance)) from N(0, 1), (N, d) -> (N, d), in nats.
+    """KL divergence of N(mean, exp(log_variance)) from N(0, 1) per latent unit, in nats, float32.
+
+    Args:
+        mean, log_variance: (N, d), or any one shape; it is that of the result.
 
     Source: Kingma and Welling 2013, arXiv:1312.6114, appendix B.
 

@@ -62,8 +62,12 @@ __all__ = [
 def create_model(name: str, **kwargs: Any) -> keras.Model:
     """Build a model by its name: `create_model("unet", classes=3)` is `unet(classes=3)`.
 
+    Args:
+        name: one of `list_models()`.
+        **kwargs: arguments of the function of that name.
+
     Raises:
-        ValueError: for a name that `list_models()` does not have.
+        ValueError: for a name that `list_models()` does not have, and as that function.
     """
     if name not in BUILDERS:
         there = ", ".join(list_models())
@@ -72,7 +76,10 @@ def create_model(name: str, **kwargs: Any) -> keras.Model:
 
 
 def list_models(pattern: str = "*") -> list[str]:
-    """The names that `create_model` takes, sorted; `pattern` as in a shell: "u*".
+    """The names that `create_model` takes, sorted.
+
+    Args:
+        pattern: as in a shell: "u*"; "*" is all.
 
     Example:
         >>> list_models("u*")
