@@ -1,4 +1,4 @@
-"""Write docs/layers.md and its pictures from the code, fifteen seconds on 2 cores:
+"""Write docs/layers.md and its figures from the code, fifteen seconds on 2 cores:
 python docs/make_layers.py
 """
 
@@ -100,7 +100,7 @@ ROWS = [
         inputs=[(H, H, C), (8, 4)]),
     Row("PerRoI", lambda: L.PerRoI(keras.layers.Conv2D(F, 3, padding="same", name="conv")), "of the layer inside", "k*k*C*F + F", "R*p*p*k*k*C*F", "a layer or model for each box: mask heads",
         {"k": 3, "p": 14, "R": 8}, inputs=(8, 14, 14, C)),
-    Row("DifferentiableAugmentation", lambda: L.DifferentiableAugmentation(), "H", "0", "0", "GANs on few pictures: inside the discriminator, in training only. 1-D and 3-D too"),
+    Row("DifferentiableAugmentation", lambda: L.DifferentiableAugmentation(), "H", "0", "0", "GANs on few images: inside the discriminator, in training only. 1-D and 3-D too"),
     Row("Preprocessing", lambda: L.Preprocessing(), "H", "0", "0", "raw images in, the normalisation in the graph"),
 ]  # fmt: skip
 
@@ -118,7 +118,7 @@ def shown(formula):
 
 
 def images(chain, seed, rng):
-    """What a layer at initialisation makes of a picture that is nearly even: 1, and noise of 0.1."""
+    """What a layer at initialisation makes of an image that is nearly even: 1, and noise of 0.1."""
     keras.utils.set_random_seed(seed)
     x = rng.normal(1, 0.1, (2, 44, 44, C)).astype("float32")
     for layer in chain() if isinstance(chain(), list) else [chain()]:
@@ -165,16 +165,16 @@ def number(x):
     return f"{x:.0f}" if x >= 10 else f"{x:.2f}"
 
 
-PAGE = """# The layers
+PAGE = """# Layers
 
 *Made by `python docs/make_layers.py`, which stops where a formula is not what the code counts.*
 
 H rows in, H' out, n = H W pixels in, k taps, stride or scale s, padding P, output padding O_P, dilation D, C channels in, F out, g groups; p a pool's size,
-m and e CARAFE's compressed channels and encoder kernel, r a ratio, d a depth. Columns go the same way. What each layer takes, computes and refuses stands in its docstring.
+m and e CARAFE's compressed channels and encoder kernel, r a ratio, d a depth. Columns go the same way. What each layer takes, computes and refuses is in its docstring.
 
 {table}
 
-Checkerboard: `analysis.checkerboard`, the power at the stride's frequencies over that around them, of what eight fresh layers make of a nearly even picture (1, with
+Checkerboard: `analysis.checkerboard`, the power at the stride's frequencies over that around them, of what eight fresh layers make of a nearly even image (1, with
 noise of 0.1); in brackets what `analysis.spectrum` predicts in closed form. 1 is none. Layers with nothing to learn and layers that begin as interpolation have zeros
 there, far below 1. DySample and CARAFE have no closed form.
 
@@ -187,7 +187,7 @@ The rule of even overlap (below) is about how unequally often pixels are written
 
 ![Power spectra at initialisation](images/spectra.png)
 
-*What layers at initialisation make of the nearly even picture: expected power, in closed form. Bright points away from the middle are checkerboards.*
+*What layers at initialisation make of the nearly even image: expected power, in closed form. Bright points away from the middle are checkerboards.*
 
 ![Receptive field of a U-Net](images/receptive_field.png)
 
@@ -195,14 +195,14 @@ The rule of even overlap (below) is about how unequally often pixels are written
 
 ## Sizes
 
-Transposed convolutions follow two rules, because two are in use. `padding="valid"` and `"same"` keep Keras's sizes, H s + max(K - s, 0) and H s, with
+Transposed convolutions follow two rules, because there are two conventions. `padding="valid"` and `"same"` keep Keras's sizes, H s + max(K - s, 0) and H s, with
 K = D (k - 1) + 1; integer padding follows the formula of the papers and of PyTorch. They differ for "valid" with K < s, where Keras adds s - K rows. Output padding
 is below max(s, D), as in PyTorch. `analysis.output_size`, `input_size` and `valid_sizes` answer for layers and whole models.
 
 Resizing puts output row i at (i + 1/2) H / H' - 1/2 of the input, for every interpolation. TensorFlow's own bilinear resizing does so too, but XLA compiles it to something
 else for odd factors (2.21: by 3 the largest error is of the size of the values); dnzoo uses it for 2 and 4 only.
 
-## What each is held to
+## Tests and accuracy
 
 Kernels of transposed convolutions are (k, k, F / g, C), as in Keras; moved to (C, F / g, k, k) they give PyTorch's values without a flip. Output and both gradients equal PyTorch's on 5,000 random
 geometries for each of 1, 2 and 3 dimensions, to {error} of the largest value ([`benchmarks/geometry.csv`](../benchmarks/geometry.csv)). Layers are tested against sums written out in numpy, Pillow, TensorFlow, JAX, PyTorch and scipy,
@@ -214,7 +214,7 @@ its moving variance, and so does this layer.
 ## Speed
 
 Forward, and forward with backward, against PyTorch doing the same ({device}, {date}; `python benchmarks/layers.py --out benchmarks/layers.csv`).
-Most of what is longer is short: a call of a `tf.function` with fresh memory for its output costs 0.1 to 0.2 ms, as `SkipFusion add`, one addition, shows.
+Most layers that are slower take little time: a call of a `tf.function` with fresh memory for its output costs 0.1 to 0.2 ms, as `SkipFusion add`, one addition, shows.
 
 | layer | input | forward, ms (PyTorch) | ratio | with backward, ms (PyTorch) | ratio | why, above 1.2 |
 |---|---|---|---|---|---|---|
@@ -247,7 +247,7 @@ def mutation():
     )
 
 
-def pictures():
+def figures():
     chains = {
         "transposed k4 s2": L.Conv2DTranspose(F, 4, 2),
         "k4 s2 and Blur": [L.Conv2DTranspose(F, 4, 2), L.Blur()],
@@ -263,7 +263,7 @@ def pictures():
 
 
 def main():
-    for name, figure in pictures():
+    for name, figure in figures():
         with storage.new_file(HERE / "images" / f"{name}.png", overwrite=True) as partial:
             figure.savefig(partial, format="png")
     measured, geometry = rows_of("layers.csv"), rows_of("geometry.csv")

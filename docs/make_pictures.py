@@ -1,8 +1,8 @@
-"""Write the README's pictures of the published models, a minute on 2 cores:
+"""Write the README's images of the published models, a minute on 2 cores:
 python docs/make_pictures.py
 
 The photographs are scikit-image's (astronaut: NASA, public domain; cat, coffee, rocket: CC0), and
-none of them was trained on. Digits and garments are generated, or reconstructed from test pictures
+none of them was trained on. Digits and garments are generated, or reconstructed from test images
 of Fashion-MNIST (MIT).
 """
 
@@ -52,7 +52,7 @@ def shown(image):
 
 
 def legend(picture, names, palette, seen):
-    """A picture with the classes that are seen below."""
+    """An image with a legend below of the classes that are seen."""
     whole = Image.new("RGB", (picture.width, picture.height + 28), "white")
     whole.paste(picture, (0, 0))
     draw, x = ImageDraw.Draw(whole), 8
@@ -91,7 +91,7 @@ def masked():
 
 
 def enlarged():
-    """Details of photographs: the small picture, bicubic, the model, the truth; a row a model."""
+    """Details of photographs: the small image, bicubic, the model, the ground truth; one row per model."""
     tiles = []
     for name, scale in SCALES.items():
         model = dnzoo.load(name)

@@ -1,4 +1,4 @@
-"""Write docs/speed.md and its picture from the CSV files of benchmarks/:
+"""Write docs/speed.md and its figure from the CSV files of benchmarks/:
 python docs/make_speed.py
 """
 
@@ -61,9 +61,9 @@ def picture(speed):
 
 def page(speed, earlier):
     row = next(iter(speed.rows.values()))
-    return f"""# How fast, measured
+    return f"""# Speed
 
-Written by `python docs/make_speed.py` from what `benchmarks/` measured. Every contestant is a process of its own with the same weights and
+Written by `python docs/make_speed.py` from what `benchmarks/` measured. Every framework runs in a process of its own with the same weights and
 the same batch, and has to put out what PyTorch puts out (training: the same first loss); they take turns. Medians of five turns. {row["device"]}, {row["versions"]},
 PyTorch {row["torch"]}, OpenVINO {row["openvino"]}, ONNX Runtime {row["onnxruntime"]}, LiteRT {row["ai-edge-litert"]}; CPU flags {row["cpu_flags"]}; {row["date"]}.
 
@@ -77,7 +77,7 @@ FCN-8s's training rows were measured while its scores began at 0: their first lo
 
 {training(speed)}
 
-The goals were 0.75 for the U-Net in bfloat16 and 0.80 in float32, and nothing above 1.0. What stands in the way of the U-Net's, the profile below says. Of the others above 1.0:
+The goals were 0.75 for the U-Net in bfloat16 and 0.80 in float32, and nothing above 1.0. The profile below says what keeps the U-Net from them. Of the others above 1.0:
 
 * DCGAN in bfloat16: the filter gradients of its convolutions with stride 2 (`step_profile.py`, each alone, TensorFlow against PyTorch: {of_dcgan()}).
   A step has three of these filter gradients, which is more than all it is behind. The next lever: oneDNN 3.12, or those convolutions as a rearrangement to depth and stride 1.
@@ -88,7 +88,7 @@ The same command on another CPU of the same name, whose bfloat16 units are about
 
 {elsewhere([speed, *earlier])}
 
-## Where a step of the U-Net goes
+## Profile of a U-Net training step
 
 Milliseconds of kernels, two of which run at a time; "before" is Keras's batch normalisation and Adam, "after" dnzoo's (`python benchmarks/step_profile.py --out benchmarks/step_profile.csv`).
 The last columns are the 18 convolutions of 3 x 3, each alone on both cores.
@@ -98,7 +98,7 @@ The last columns are the 18 convolutions of 3 x 3, each alone on both cores.
 * Outside convolutions lie {outside()["mixed_bfloat16"]:.0%} of the kernels' time in bfloat16 and {outside()["float32"]:.0%} in float32. A bfloat16 step takes {alone()[0]:.0f} ms; its 3 x 3 convolutions, one after the other and with nothing else to do, take {alone()[1]:.0f} ms in TensorFlow
   and {alone()[2]:.0f} in PyTorch. TensorFlow 2.21 carries oneDNN 3.7 on a thread pool, PyTorch 2.13 oneDNN 3.12 on OpenMP: the same kernels, of
   which the second get more out of two cores, above all in the filter gradient. TensorFlow's step is the shorter one nevertheless, because two kernels run side by side and the rest is small.
-* What else could be done to the step, one change at a time, by turns with the net as it is (`python benchmarks/levers.py --out benchmarks/levers.csv`): Adam in one operation a weight
+* What else could be done to the step, one change at a time, by turns with the net as it is (`python benchmarks/levers.py --out benchmarks/levers.csv`): Adam in one operation per weight
   (`dnzoo.training.Adam`) was worth its lines. The machine by itself moves these ratios by up to 0.07 (plain gradient descent does less than Adam); what is left is not above that. Even without batch normalisation, or with plain gradient descent, no change reaches the goal: the next lever is in
   oneDNN, a TensorFlow with version 3.12. Recomputation (`keras.RematScope`) would save memory for time; in TensorFlow graphs it fails with Keras 3.15 on layers that take `training`.
 
@@ -118,7 +118,7 @@ Compiled functions in TensorFlow (`dnzoo.deploy`, fixed size) and Keras; PyTorch
 * `deploy` folds batch normalisation and keeps kernels in bfloat16; the last layer stays float32. That, and the bias and ReLU of its transposed convolutions, which TensorFlow computes apart, is much of what the
   small VAE does. OpenVINO computes DCGAN's transposed convolutions in float32 whatever it is told (its outputs are not off).
 * dnzoo's exports read images as they are, channels last; OpenVINO's own conversion of the PyTorch net reads them channels first.
-* LiteRT gets transposed convolutions as convolutions and a pixel shuffle (`dnzoo.export` rewrites them): it has no fast kernel for them, and with int8 weights none at all. With int8 weights, files of a
+* LiteRT gets transposed convolutions as convolutions and a pixel shuffle (`dnzoo.export` rewrites them): it has no fast kernel for them, and with int8 weights none at all. With int8 weights, files a
   fourth of the size ([`exports.csv`](../benchmarks/exports.csv)), it is the fastest of all on four of seven nets, and {int8_off()} of the largest output off.
 
 {costs(speed)}
@@ -138,14 +138,14 @@ move it by 0.1):
 
 {linear()}
 
-## The input side
+## Input pipeline
 
-Images a second that the batches deliver, and that the same model's training eats on this machine (`python benchmarks/input_side.py --out benchmarks/input_side.csv`):
+Images per second that the batches deliver, and that training the same model consumes on this machine (`python benchmarks/input_side.py --out benchmarks/input_side.csv`):
 
-{plain("input_side", {"batches of": "batches", "delivered": "delivered", "eaten": "eaten", "ratio": "ratio", "": "note"})}
+{plain("input_side", {"batches of": "batches", "delivered": "delivered", "consumed": "eaten", "ratio": "ratio", "": "note"})}
 
 Images are decoded once, before the first epoch, and kept as memory-mapped arrays; from then on batches of JPEG and of PNG do the same work. The rows of folders were measured beside other work: what
-differs between the two is chance, and all their numbers are low. Decoding is the limit of the first minutes: so many images a second, on one core.
+differs between the two is chance, and all their numbers are low. Decoding is the limit of the first minutes: that many images per second, on one core.
 
 ## Install and start
 

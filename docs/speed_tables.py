@@ -215,7 +215,9 @@ def precision():
         said += (
             f": no difference that {len(less)} seeds could show, though {lower} of them are lower"
         )
-    body = table(["test mean IoU", *(f"seed {s}" for s in seeds), "mean", "deviation"], body)
+    body = table(
+        ["test mean IoU", *(f"seed {s}" for s in seeds), "mean", "standard deviation"], body
+    )
     return f"{body}\n\n{said}."
 
 
@@ -233,7 +235,7 @@ def any_size():
         "rows and columns",
         "tile at most",
         "seconds",
-        "ns a pixel",
+        "ns per pixel",
         "tiles of",
         "computed",
         "memory, GB",
@@ -261,7 +263,7 @@ def linear():
     )
     ratio = float(wide["ns_per_pixel"]) / float(small["ns_per_pixel"])
     seen = analysis.receptive_field(dnzoo.load(wide["model"])).size[0]
-    return f"""Time is linear in pixels: with tiles of at most 4096 an image of 16,384 x 16,384 takes {ratio:.2f} times as long a pixel as one of 256 x 256. `tile="auto"` keeps to less memory, {huge["own_gb"]} GB for 20,000 x 20,000 pixels
+    return f"""Time is linear in pixels: with tiles of at most 4096 an image of 16,384 x 16,384 takes {ratio:.2f} times as long per pixel as one of 256 x 256. `tile="auto"` keeps to less memory, {huge["own_gb"]} GB for 20,000 x 20,000 pixels
 of three colours ("with mapped files" are pages that the kernel takes back when it needs them), and its smaller tiles compute {huge["computed_share"]} times the pixels: this U-Net's pixels see {seen} across, and what it
 needs beyond a tile is computed again by the next. The next lever: the decoder needs far less of that margin than the encoder, and could be cut to it."""
 

@@ -1,4 +1,4 @@
-"""Layers and models looked at from outside: sizes, receptive fields, cost, checkerboards."""
+"""Analysis of layers and models: sizes, receptive fields, cost, checkerboards."""
 
 from dnzoo.analysis.checkerboard import checkerboard, overlap, power_spectrum
 from dnzoo.analysis.complexity import Complexity, LayerCost, complexity

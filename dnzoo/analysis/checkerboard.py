@@ -15,14 +15,14 @@ def overlap(kernel_size: Integers, strides: Integers, size: Integers | None = No
 
     Args:
         kernel_size, strides: an integer for one dimension, or a tuple of one to three.
-        size: None: one period, away from the border. An integer, or one an axis: the whole output
+        size: None: one period, away from the border. An integer, or one per axis: the whole output
             for so many input rows, border included.
 
     Returns:
         int64, as many dimensions as arguments have numbers: (S, ...) or (S (H - 1) + K, ...).
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for a kernel_size, strides or size below 1, or of different numbers of axes.
 
     Example:
         >>> overlap((3, 3), (2, 2))
@@ -58,7 +58,7 @@ def power_spectrum(images: Tensor) -> np.ndarray:
 
     Returns:
         float64 (H, W), the mean over N and C of `|FFT|²` over the window's energy: 1 everywhere for
-        white noise of variance 1. Frequency (u / H, v / W) cycles a pixel at [u, v], as numpy has it.
+        white noise of variance 1. Frequency (u / H, v / W) cycles per pixel at [u, v], as numpy has it.
 
     Raises:
         ValueError: for another number of dimensions.
@@ -96,7 +96,8 @@ def checkerboard(
             `dnzoo.analysis.spectrum` predicts.
 
     Raises:
-        ValueError: for an illegal argument, or images that are too small.
+        ValueError: for neither or both of x and power, images that are not (N, H, W, C) or too
+            small, strides below 1, or strides of (1, 1).
 
     Source: Odena et al. 2016 (distill.pub/2016/deconv-checkerboard) for the pattern; the measure is
     dnzoo's.

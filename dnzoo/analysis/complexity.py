@@ -29,7 +29,16 @@ K = keras.layers
 
 @dataclasses.dataclass(frozen=True)
 class LayerCost:
-    """One layer of the model, with all that lies inside it."""
+    """Cost of one layer of the model, with all that lies inside it.
+
+    Attributes:
+        name: of the layer.
+        kind: its class.
+        output_shape: of its last operation, batch included.
+        parameters: numbers in its weights.
+        macs: multiply-accumulates of one forward pass, of all uses together.
+        activation_bytes: of all that it computes in one forward pass.
+    """
 
     name: str
     kind: str

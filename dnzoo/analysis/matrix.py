@@ -23,7 +23,7 @@ def convolution_matrix(
     Args:
         kernel: (k, ..., in, out), any rank.
         input_shape: (H, ..., in) of x.
-        strides, padding, dilation_rate: an integer, or one an axis; `padding` rows of zeros on
+        strides, padding, dilation_rate: an integer, or one per axis; `padding` rows of zeros on
             both sides.
 
     Returns:

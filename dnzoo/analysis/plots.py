@@ -52,7 +52,7 @@ def plot_spectrum(spectra: Mapping[str, np.ndarray]) -> Figure:
             decibels, cmap="cividis", vmin=-50, vmax=20, extent=(-0.5, 0.5, 0.5, -0.5)
         )
         axis.set_title(name, fontsize=9)
-        axis.set_xlabel("cycles a pixel", fontsize=8)
+        axis.set_xlabel("cycles per pixel", fontsize=8)
         axis.set_xticks([-0.5, 0, 0.5]), axis.set_yticks([-0.5, 0, 0.5])
         axis.tick_params(labelsize=8)
     figure.colorbar(image, ax=list(axes), label="dB against the mean", shrink=0.7, pad=0.01)

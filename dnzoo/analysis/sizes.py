@@ -1,4 +1,4 @@
-"""Which sizes go in and come out."""
+"""Input and output sizes of layers and models."""
 
 from collections.abc import Sequence
 
@@ -30,6 +30,10 @@ def output_size(model: keras.Layer, size: Sequence[int | None]) -> tuple[int, ..
 def valid_sizes(model: keras.Layer, low: int, high: int) -> list[int]:
     """The square sizes from `low` to `high` that a layer or model can take.
 
+    Args:
+        model: as for `output_size`, of any number of spatial dimensions, all of one size.
+        low, high: of rows, both included.
+
     Example:
         >>> from dnzoo.layers import PixelUnshuffle2D
         >>> valid_sizes(PixelUnshuffle2D(4), 1, 12)
@@ -42,6 +46,7 @@ def input_size(model: keras.Layer, size: int, largest: int = 4096) -> list[int]:
     """The square input sizes for which a layer or model puts out `size`; empty when there is none.
 
     Args:
+        model: as for `valid_sizes`.
         size: rows and columns wanted.
         largest: where the search ends.
 

@@ -28,7 +28,7 @@ def cached(
 
     Args:
         name: of the folder, in `data_dir`/arrays.
-        sources: {split: (count, source)}; a source yields tuples of arrays, one a kind, each with
+        sources: {split: (count, source)}; a source yields tuples of arrays, one per kind, each with
             some more rows. The count, of tuples, may be None; it is only for the progress bar.
         data_dir: where it all lies.
         kinds: names for the storage.

@@ -69,7 +69,7 @@ class Evaluation:
 
     Args:
         arrays, limit: as for `Batches`.
-        batch_size: examples a batch.
+        batch_size: examples per batch.
         seed: of what `prepare` does at random: the same at every evaluation.
         prepare: function (*rows, rng) -> a batch; None: inputs and targets.
         fill: a number for each array of a batch, that fills the last one up where several devices

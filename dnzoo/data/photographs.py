@@ -1,7 +1,7 @@
-"""Photographs for super-resolution: small pictures and the large ones they were made of.
+"""Photographs for super-resolution: small images and the large ones they were made of.
 
-Small pictures are Pillow's bicubic reductions, which average over the source as MATLAB's `imresize`
-does. Training pictures are cut into aligned tiles, small and large, and written once to `data_dir`.
+Small images are Pillow's bicubic reductions, which average over the source as MATLAB's `imresize`
+does. Training images are cut into aligned tiles, small and large, and written once to `data_dir`.
 """
 
 import dataclasses
@@ -28,10 +28,10 @@ BACKGROUNDS: Path = Path("/usr/share/backgrounds")
 SAMPLE: Path = Path(__file__).with_name("photographs_sample")
 # of Debian's what is no photograph
 DRAWN: re.Pattern[str] = re.compile("mate/(abstract|desktop)/|umang|analogpattern")
-TILE: int = 192  # of the large picture; 2, 3 and 4 divide it
+TILE: int = 192  # of the large image; 2, 3 and 4 divide it
 SMALLEST: int = 144  # rows and columns of a test photograph at least, as many as the report shows
 SHRINK: int = 2  # photographs of cameras are halved first: JPEG's and the sensor's noise goes
-FLAT: float = 45.0  # dB: tiles that bicubic enlargement restores better teach nothing
+FLAT: float = 45.0  # dB: tiles that bicubic upsampling restores better teach nothing
 KINDS: tuple[str, ...] = ("small", "large")
 # The test: photographs of scikit-image and scikit-learn
 TEST: tuple[str, ...] = (
@@ -227,7 +227,7 @@ def cut(image: np.ndarray, scale: int) -> np.ndarray:
 
 
 def tiles(image: np.ndarray, scale: int) -> tuple[np.ndarray, ...]:
-    """Aligned tiles of the reduced picture and of the picture, less those without detail.
+    """Aligned tiles of the reduced image and of the image, less those without detail.
 
     Returns:
         Arrays (n, TILE / scale, TILE / scale, 3) and (n, TILE, TILE, 3), uint8.

@@ -1,6 +1,6 @@
-"""Small pictures with labels: MNIST and its kin from TFDS or from their raw files, or a folder.
+"""Small images with labels: MNIST and its kin from TFDS or from their raw files, or a folder.
 
-Pictures come out as uint8 (n, H, W, C), labels as uint8 (n,), written once to `data_dir` and
+Images come out as uint8 (n, H, W, C), labels as uint8 (n,), written once to `data_dir` and
 memory-mapped from there.
 """
 
@@ -27,7 +27,7 @@ from dnzoo.imaging import reading
 NAMES: tuple[str, ...] = ("mnist", "fashion_mnist", "cifar10", "celeb_a")
 KINDS: tuple[str, ...] = ("pictures", "labels")
 VALIDATION: int = 12  # one in so many of "train" validates: 5,000 of MNIST's 60,000
-# raw files: MNIST's format, and CIFAR-10 as PNGs in which each row is a picture
+# raw files: MNIST's format, and CIFAR-10 as PNGs in which each row is an image
 IDX: dict[str, str] = {"train": "train", "test": "t10k"}
 CIFAR_ROWS: dict[str, list[str]] = {
     "train": [f"data_batch_{i}" for i in range(1, 6)],
@@ -45,7 +45,7 @@ class Pictures(Data):
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(height, width, channels) of a picture."""
+        """(height, width, channels) of an image."""
         return self.splits["train"][0].shape[1:]
 
     @property
@@ -69,11 +69,11 @@ def load(
         data: "mnist", "fashion_mnist", "cifar10" or "celeb_a", fetched by TFDS (Debian's
             dataset-fashion-mnist is used where it is installed); a folder with the raw files of
             MNIST's kind (`train-images-idx3-ubyte` and so on, gzipped or not) or CIFAR-10's PNGs
-            (`data_batch_1.png`, each row a picture); or a folder of images, whose
+            (`data_batch_1.png`, each row an image); or a folder of images, whose
             sub-folders are classes, in train/, validation/ and test/ or without. Where there is no test
-            split, a tenth of the pictures is it.
+            split, a tenth of the images is it.
         data_dir: where prepared data goes.
-        size: rows and columns of the pictures that come out: small grey ones are padded with black,
+        size: rows and columns of the images that come out: small grey ones are padded with black,
             others cropped to a square and resized; None: as they are.
         seed: of the split.
         channels: 1 (grey) or 3 of a folder of images; None: 1 where all are grey, else 3.
@@ -82,7 +82,7 @@ def load(
 
     Raises:
         FileNotFoundError: for a path that is not there, a name that is not known.
-        ValueError: for a folder without pictures, a damaged file, pictures of several sizes, or of
+        ValueError: for a folder without images, a damaged file, images of several sizes, or of
             other channels.
         ConnectionError: when data must be fetched and there is no network.
     """
@@ -129,7 +129,7 @@ def _of_channels(data: Pictures, channels: int | None) -> Pictures:
 def _prepared(
     parts: Callable[[str], tuple[Any, Any]], split: str, size: int | None
 ) -> Iterator[tuple[np.ndarray, ...]]:
-    """Arrays of one split, chunk by chunk; `parts` gives its pictures and labels."""
+    """Arrays of one split, chunk by chunk; `parts` gives its images and labels."""
     pictures, labels = parts(split)
     for i in range(0, len(pictures), 1000):
         chunk = np.stack([_resized(picture, size) for picture in pictures[i : i + 1000]])
@@ -137,7 +137,7 @@ def _prepared(
 
 
 def _rows(count: int, split: str, seed: int) -> np.ndarray:
-    """Which of so many pictures are of a split; "train" and "validation" share theirs."""
+    """Which of so many images are of a split; "train" and "validation" share theirs."""
     if split == "test":
         return np.arange(count)
     order = np.random.default_rng(seed).permutation(count)
@@ -170,7 +170,7 @@ def _raw(folder: Path) -> list[Path]:
 
 
 def _raw_parts(folder: Path, seed: int) -> Callable[[str], tuple[Any, Any]]:
-    """Function: split -> (pictures, labels) of raw files."""
+    """Function: split -> (images, labels) of raw files."""
     of_mnist = any(folder.glob("*-images-idx3-ubyte*"))
 
     def parts(split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -195,7 +195,7 @@ def _check_folder(folder: Path, paths: Sequence[Path], size: int | None) -> None
 
 
 def _class_of(folder: Path, path: Path) -> Path:
-    """The sub-folder that is a picture's class, without that of its split."""
+    """The sub-folder that is an image's class, without that of its split."""
     place = path.parent.relative_to(folder)
     splits = [part.name for part in parts_of(folder).values()]
     return Path(*place.parts[1:]) if place.parts[:1] and place.parts[0] in splits else place
@@ -207,7 +207,7 @@ def _names(folder: Path, paths: Iterable[Path]) -> list[Path]:
 
 
 def _split(folder: Path, paths: Sequence[Path], seed: int) -> dict[str, list[Path]]:
-    """The pictures of each split: as sub-folders have them; what lacks one is a part of the others."""
+    """The images of each split: as sub-folders have them; what lacks one is a part of the others."""
     folders = parts_of(folder)
     found = {split: find(path) for split, path in folders.items()}
     rest = found.get("train", paths)
@@ -225,7 +225,7 @@ def _split(folder: Path, paths: Sequence[Path], seed: int) -> dict[str, list[Pat
 
 
 def _held(paths: Sequence[Path], split: str) -> list[Path]:
-    """Of "test" each class's every tenth picture; else the others."""
+    """Of "test" each class's every tenth image; else the others."""
     chosen = [path for i, path in enumerate(paths) if (i % 10 == 9) == (split == "test")]
     return chosen or [*paths[-1:]]
 
@@ -250,7 +250,7 @@ def _look(
 def _parts(
     folder: Path, splits: Mapping[str, Sequence[Path]], facts: Mapping[str, Any]
 ) -> Callable[[str], tuple[Any, Any]]:
-    """Function: split -> (pictures, labels) of a folder of images."""
+    """Function: split -> (images, labels) of a folder of images."""
     names = _names(folder, itertools.chain(*splits.values()))
     options = {"channels": facts["channels"], "pixels": facts["pixels"] and tuple(facts["pixels"])}
 
@@ -280,7 +280,7 @@ def _idx(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _cifar(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """CIFAR-10 as PNGs of 1024 columns, a row an image, and JSON lists of labels."""
+    """CIFAR-10 as PNGs of 1024 columns, one image per row, and JSON lists of labels."""
     names = CIFAR_ROWS[split]
     rows = [reading.read(folder / f"{name}.png").reshape(-1, 32, 32, 3) for name in names]
     labels = json.loads((folder / CIFAR_LABELS[split]).read_text("utf-8"))
@@ -288,7 +288,7 @@ def _cifar(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _fetched(name: str, data_dir: str | Path, size: int | None) -> Pictures:
-    """From TFDS, one picture after the other; without a validation split, a part of "train" is it."""
+    """From TFDS, one image after the other; without a validation split, a part of "train" is it."""
     builder = tfds_offline.reachable(name, data_dir, "its raw files or pictures")
     splits = {split: split for split in SPLITS}
     if "validation" not in builder.info.splits:

@@ -128,7 +128,21 @@ def fashion_scenes(
     seed: int = 0,
     without: Sequence[str] = (),
 ) -> SegmentationData:
-    """Garment scenes (`dnzoo.data.garments`)."""
+    """Garment scenes (`dnzoo.data.garments`), composed once and kept in `data_dir`.
+
+    Args:
+        data_dir: folder of the prepared arrays.
+        size: height and width of a scene, in pixels.
+        train, validation, test: number of scenes in each split.
+        seed: of the scenes.
+        without: names of classes that do not appear.
+
+    Returns:
+        `SegmentationData`: per split, images (n, size, size, 3) and masks of class numbers, uint8.
+
+    Raises:
+        ValueError: when `without` names what is no class, or all classes.
+    """
     counts: dict[Split, int] = {"train": train, "validation": validation, "test": test}
     composed = Composed("fashion_scenes", size, counts, seed, without)
     return _composed("fashion_scenes", composed, data_dir)
@@ -144,7 +158,11 @@ def cutout_scenes(
     without: Sequence[str] = (),
     folders: tuple[str | Path | None, str | Path | None] = (None, None),
 ) -> SegmentationData:
-    """Scenes of cut-out photographs (`dnzoo.data.cutouts`)."""
+    """Scenes of cut-out photographs (`dnzoo.data.cutouts`); arguments as for `fashion_scenes`.
+
+    Args:
+        folders: of cut-outs and of backgrounds; see `dnzoo.data.cutouts.Cutouts`.
+    """
     counts: dict[Split, int] = {"train": train, "validation": validation, "test": test}
     composed = Composed("cutout_scenes", size, counts, seed, without, folders)
     return _composed("cutouts", composed, data_dir)

@@ -1,6 +1,6 @@
 """What the arrays of an example are, and what becomes of each when its image is seen differently.
 
-One class a kind. An example's array is (H, W), (H, W, C), (D, H, W) or (D, H, W, C), or, where nothing
+One class per kind. An example's array is (H, W), (H, W, C), (D, H, W) or (D, H, W, C), or, where nothing
 lies on the pixels, what its class says. `seen` applies a `dnzoo.data.views.View`, `fitted` brings it into
 a square. Images are interpolated; everything else is taken from the nearest pixel, so that no value
 between two objects is made up.
@@ -84,14 +84,14 @@ class Image(Target):
 
 
 class ClassMask(Target):
-    """A class number a pixel, (H, W); 255 where none counts, as beside a padded image."""
+    """A class number per pixel, (H, W); 255 where none counts, as beside a padded image."""
 
     dtype: str = "uint8"
     fill: int = IGNORE
 
 
 class InstanceMask(Target):
-    """An object's number a pixel, (H, W): 0 where there is none."""
+    """An object's number per pixel, (H, W): 0 where there is none."""
 
     dtype: str = "uint8"
 

@@ -72,7 +72,7 @@ class SqueezeExcite(SpatialLayer):
         ratio: W_1 puts out C / ratio channels, at least one.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for a ratio below 1.
 
     Example:
         >>> SqueezeExcite()(keras.ops.ones((1, 4, 4, 32))).shape
@@ -117,7 +117,7 @@ class SelfAttention2D(SpatialLayer):
             backward pass: memory for chunk * H W weights, with the same result.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for a ratio or chunk below 1.
 
     Example:
         >>> SelfAttention2D(chunk=8)(keras.ops.ones((1, 4, 4, 32))).shape

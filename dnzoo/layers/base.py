@@ -10,7 +10,7 @@ from dnzoo.layers import geometry
 Shape = tuple[int | None, ...]  # of a batch; None: known at run time
 Tensor = Any  # the backend's, or a keras.KerasTensor
 DataFormat = Literal["channels_last", "channels_first"]
-Integers = int | Sequence[int]  # one for all axes, or one an axis
+Integers = int | Sequence[int]  # one for all axes, or one per axis
 Padding = Integers | Literal["valid", "same"]
 Activation = str | Callable[[Tensor], Tensor] | None
 Initializer = str | keras.initializers.Initializer
@@ -81,7 +81,7 @@ class SpatialLayer(keras.layers.Layer):
     def _integers(
         self, argument: str, value: Any, minimum: int = 1, rank: int | None = None
     ) -> tuple[int, ...]:
-        """`value` as a tuple of `rank` integers (None: one a spatial dimension)."""
+        """`value` as a tuple of `rank` integers (None: one per spatial dimension)."""
         rank = self.rank if rank is None else rank
         return geometry.as_tuple(value, rank, argument, minimum, type(self).__name__)
 

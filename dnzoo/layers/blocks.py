@@ -109,7 +109,9 @@ class ConvBlock(Block):
             training needs less than 0.99, of which 100 steps keep 37 %.
 
     Raises:
-        ValueError: for an illegal argument, or an input that "valid" leaves no row of.
+        ValueError: for filters, kernel_size or depth below 1, an unknown padding or normalization,
+            a normalization_momentum outside 0 (included) to 1 (excluded), or an input of which
+            "valid" leaves no row.
 
     Example:
         >>> ConvBlock(16, residual=True)(keras.ops.ones((1, 8, 8, 3))).shape
@@ -217,8 +219,9 @@ class ResidualUpBlock(Block):
         preactivation: which of the two orders.
 
     Raises:
-        ValueError: for an illegal argument; when it is built, for an upsampling that the rank of
-            the input does not know.
+        ValueError: for filters or scale below 1, an unknown upsampling or normalization, a
+            normalization_momentum outside 0 (included) to 1 (excluded); when it is built, for an
+            upsampling that the rank of the input does not know.
 
     Example:
         >>> ResidualUpBlock(16, upsampling="subpixel")(keras.ops.ones((1, 4, 5, 8))).shape

@@ -27,7 +27,8 @@ class Blur(SpatialLayer):
         data_format: "channels_last" or "channels_first"; None: Keras's setting.
 
     Raises:
-        ValueError: for an illegal argument, or an input with fewer than kernel_size // 2 rows.
+        ValueError: for a kernel_size below 2, an unknown data_format, or an input with fewer than
+            kernel_size // 2 rows or columns.
 
     Source: Zhang 2019 (arXiv:1904.11486); Karras et al. 2019 (arXiv:1812.04948).
 

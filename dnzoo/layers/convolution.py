@@ -27,7 +27,7 @@ def conv_transpose(
     Args:
         x: (N, H, ..., in), or (N, in, H, ...) for "channels_first".
         kernel: (k, ..., out / groups, in).
-        strides, dilation_rate: one integer an axis.
+        strides, dilation_rate: one integer per axis.
         windows: (first, extra) an axis, from `geometry.conv_transpose_window`.
 
     Returns:

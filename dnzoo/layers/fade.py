@@ -21,7 +21,7 @@ class FadeIn(RowByRow, keras.layers.Layer):
         alpha: where it starts, 0 to 1.
 
     Raises:
-        ValueError: for an illegal argument, or inputs of different shapes.
+        ValueError: for an alpha outside 0 to 1, or inputs of different shapes.
 
     Example:
         >>> FadeIn(0.25)([keras.ops.zeros((1, 2, 2, 1)), keras.ops.ones((1, 2, 2, 1))])[0, 0, 0].numpy()
@@ -68,7 +68,7 @@ class FadeInSchedule(keras.callbacks.Callback):
         begin: the step until which it is 0.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for a negative begin, or steps that are not above begin.
     """
 
     def __init__(self, layers: Iterable[FadeIn], steps: int, begin: int = 0) -> None:

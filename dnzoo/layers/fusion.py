@@ -159,13 +159,14 @@ class MultiScaleFusion(Block):
 
     Args:
         filters: channels of each level.
-        mode: "add" (filters channels out) or "concat" (filters channels a level out).
+        mode: "add" (filters channels out) or "concat" (filters channels per level out).
         interpolation: "nearest", "bilinear" or "bicubic".
         normalization, activation, kernel_initializer, normalization_momentum: as in `ConvBlock`,
             here none at first.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for filters below 1, an unknown mode, interpolation or normalization, or a
+            normalization_momentum outside 0 (included) to 1 (excluded).
 
     Source: Kirillov et al. 2019 (arXiv:1901.02446); Sun et al. 2019 (arXiv:1904.04514).
 

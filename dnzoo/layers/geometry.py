@@ -1,7 +1,7 @@
 """Sizes, crops and axes of spatial layers: the one place that knows the arithmetic.
 
 Everything works for any number of spatial dimensions. A size is an `int`, or `None` where it is
-known only at run time. "Transposed" sizes follow two rules, because two are in use:
+known only at run time. "Transposed" sizes follow two rules, because there are two conventions:
 
 * `padding="valid" | "same"` keeps Keras's sizes: `H * S + max(K - S, 0)` and `H * S`.
 * integer padding follows the formula `S (H - 1) + K - 2 P + O_P` (PyTorch's, and the papers').

@@ -126,9 +126,9 @@ def resize(
     a: float = -0.5,
     align_corners: bool = False,
 ) -> Tensor:
-    """Resize every spatial axis of `x`, by `scale` or to `size` (sequences, one number an axis).
+    """Resize every spatial axis of `x`, by `scale` or to `size` (sequences, one number per axis).
 
-    Nearest by an integer is a broadcast, everything else a matrix product an axis: their gradients
+    Nearest by an integer is a broadcast, everything else a matrix product per axis: their gradients
     compile under XLA, which those of TensorFlow's own nearest, cubic and antialiased resizing do
     not (tf#57575).
     """

@@ -27,7 +27,8 @@ class CARAFE(SpatialLayer):
         compressed: channels that the weights are read from.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for a scale or compressed below 1, or an even kernel_size or
+            encoder_kernel_size.
 
     Example:
         >>> CARAFE()(keras.ops.ones((1, 5, 7, 4))).shape
@@ -171,7 +172,7 @@ class DySample(SpatialLayer):
         groups: of channels, which share their sampling points.
 
     Raises:
-        ValueError: for an illegal argument, or channels that are no multiple of `groups`.
+        ValueError: for a scale or groups below 1, or channels that `groups` does not divide.
 
     Example:
         >>> DySample()(keras.ops.ones((1, 5, 7, 4))).shape

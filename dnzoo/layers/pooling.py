@@ -93,7 +93,8 @@ class AdaptiveAveragePooling2D(AdaptiveAveragePooling):
         data_format: "channels_last" or "channels_first"; None: Keras's setting.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for an output_size below 1 or of another number of axes, or an unknown
+            data_format.
 
     Source: He et al. 2014 (arXiv:1406.4729); Zhao et al. 2017 (PSPNet, arXiv:1612.01105).
 

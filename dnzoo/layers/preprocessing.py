@@ -15,7 +15,7 @@ class Preprocessing(RowByRow, keras.layers.Layer):
     """Raw images (0 to 255) to what a network was trained on: `scale * image + offset`.
 
     Args:
-        scale, offset: a number, or one a channel (in the order after `reverse`).
+        scale, offset: a number, or one per channel (in the order after `reverse`).
         reverse: reverse the channels first (RGB to BGR), as Caffe's networks want it.
 
     Example:

@@ -153,8 +153,8 @@ class Resize2D(Resize):
     TensorFlow, JAX, and PyTorch with `align_corners=False` (whose nearest is "nearest-exact").
 
     Args:
-        scale: a positive number, or one an axis: H' = H * scale, rounded down.
-        size: or the rows out: an integer, or one an axis.
+        scale: a positive number, or one per axis: H' = H * scale, rounded down.
+        size: or the rows out: an integer, or one per axis.
         interpolation: "nearest", "bilinear" or "bicubic".
         antialias: stretch the kernel when shrinking, as Pillow does.
         cubic_coefficient: of the bicubic kernel. -0.5 (Pillow, TensorFlow, JAX): beyond the border
@@ -165,7 +165,10 @@ class Resize2D(Resize):
             instead, as in PyTorch with `align_corners=True`; not for "nearest" or with antialias.
 
     Raises:
-        ValueError: for an illegal argument, or a scale that leaves no row.
+        ValueError: for neither or both of scale and size, one that is not positive or has another
+            number of axes, an interpolation of another rank, antialias with "nearest" or with
+            -0.75, align_corners with "nearest" or antialias, another cubic_coefficient, or a scale
+            that leaves no row.
 
     Source: Keys 1981 (cubic).
 
@@ -267,7 +270,7 @@ class ResizeConv2D(ResizeConv):
         activation, use_bias, kernel_initializer: as in Keras.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for filters or kernel_size below 1, and what `Resize2D` refuses.
 
     Source: distill.pub/2016/deconv-checkerboard.
 

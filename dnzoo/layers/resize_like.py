@@ -36,7 +36,8 @@ class ResizeLike(SpatialLayer):
         data_format: "channels_last" or "channels_first"; None: Keras's setting.
 
     Raises:
-        ValueError: for an illegal argument, or an interpolation of another rank.
+        ValueError: for an unknown interpolation or one of another rank, align_corners with
+            "nearest", or an unknown data_format.
 
     Example:
         >>> x, skip = keras.ops.ones((1, 4, 4, 2)), keras.ops.ones((1, 7, 9, 5))

@@ -30,7 +30,9 @@ class DepthwiseConv2DTranspose(Conv2DTranspose):
         depth_multiplier: channels out for each channel in; they lie beside each other.
 
     Raises:
-        ValueError: for an illegal argument, or an input that the padding leaves no row of.
+        ValueError: for sizes, strides or a multiplier below 1, an unknown padding, output_padding
+            that is not below the larger of strides and dilation_rate, or an input of which the
+            padding leaves no row.
 
     Example:
         >>> DepthwiseConv2DTranspose(4, strides=2, padding=1)(keras.ops.ones((1, 5, 5, 3))).shape
@@ -79,7 +81,7 @@ class SeparableConv2DTranspose(SpatialLayer):
         depthwise_initializer, pointwise_initializer: as in Keras.
 
     Raises:
-        ValueError: for an illegal argument, or an input that the padding leaves no row of.
+        ValueError: as `DepthwiseConv2DTranspose`, and for filters below 1.
 
     Example:
         >>> SeparableConv2DTranspose(8, 4, strides=2, padding=1)(keras.ops.ones((1, 5, 5, 3))).shape

@@ -32,17 +32,17 @@ class SpectralNormalization(keras.layers.Wrapper):
     """Divide a layer's kernels by their largest singular value (Miyato et al. 2018, arXiv:1802.05957).
 
     A kernel counts as the matrix of channels out times everything else, for transposed
-    convolutions too. Its largest singular value sigma is estimated by power iteration, one step a
+    convolutions too. Its largest singular value sigma is estimated by power iteration, one step per
     training call, from a vector that is kept; the gradient goes through the division, with the
     estimated singular vectors held still, as in the paper and in PyTorch. (Keras's layer
     overwrites the kernel, and takes a transposed convolution's channels in for those out.)
 
     Args:
         layer: any layer with kernels: a convolution, Dense, or one of dnzoo's that hold some.
-        power_iterations: steps a training call.
+        power_iterations: steps per training call.
 
     Raises:
-        ValueError: for a layer without a kernel, or an illegal argument.
+        ValueError: for power_iterations below 1; when it is built, for a layer without a kernel.
 
     Example:
         >>> from dnzoo.layers import Conv2DTranspose

@@ -281,7 +281,7 @@ class SubpixelConv2D(SubpixelConv):
         icnr: False: every sub-pixel starts with a kernel of its own, as in the paper.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for filters, kernel_size or scale below 1, or an unknown data_format.
 
     Example:
         >>> SubpixelConv2D(8, scale=3)(keras.ops.ones((1, 5, 7, 4))).shape

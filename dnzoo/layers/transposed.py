@@ -259,7 +259,9 @@ class Conv2DTranspose(ConvTranspose):
             kernel is (k, k, filters / groups, channels).
 
     Raises:
-        ValueError: for an illegal argument, or an input that the padding leaves no row of.
+        ValueError: for filters, kernel_size, strides, dilation_rate or groups below 1, negative or
+            unknown padding, output_padding outside its range, filters or channels that `groups`
+            does not divide, or an input of which the padding leaves no row.
 
     Source: Zeiler et al. 2010; Dumoulin and Visin 2016 (arXiv:1603.07285), section 4.
 

@@ -25,7 +25,7 @@ class MaxPoolWithSwitches2D(Moves, SpatialLayer):
         pool_size: p, windows of p x p at a distance of p.
 
     Raises:
-        ValueError: for an illegal argument, or an input smaller than a window.
+        ValueError: for a pool_size below 1, or an input smaller than a window.
 
     Source: Zeiler and Fergus 2014; Badrinarayanan et al. 2017 (SegNet, arXiv:1511.00561).
 
@@ -90,7 +90,8 @@ class MaxUnpool2D(Moves, SpatialLayer):
         pool_size: p of the `MaxPoolWithSwitches2D` that gave the switches.
 
     Raises:
-        ValueError: for an illegal argument, or shapes that do not fit.
+        ValueError: for a pool_size below 1, values and switches of different shapes, or a third
+            input that is pool_size or more rows larger than the result.
 
     Source: Zeiler et al. 2011; Noh et al. 2015 (arXiv:1505.04366).
 

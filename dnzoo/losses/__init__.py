@@ -1,4 +1,4 @@
-"""Losses that Keras lacks: of masks, of images, of generative models."""
+"""Losses missing from Keras: for masks, images and generative models."""
 
 from dnzoo.losses.generative import (
     discriminator_loss,

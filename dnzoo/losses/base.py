@@ -1,4 +1,4 @@
-"""What all losses here share: one number an image, and weights of images alone."""
+"""What all losses here share: one number per image, and weights of images alone."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from keras import ops
 
 
 class ImageLoss(keras.losses.Loss):
-    """A loss whose `call` gives one number an image, (N,).
+    """A loss whose `call` gives one number per image, (N,).
 
-    `sample_weight` is one number an image too, (N,) or (N, 1). Keras would multiply weights of pixels,
+    `sample_weight` is one number per image too, (N,) or (N, 1). Keras would multiply weights of pixels,
     (N, H, W), with (N,), which is wrong where N = W and an obscure error elsewhere.
     """
 

@@ -12,7 +12,10 @@ Adversarial = Literal["bce", "hinge", "wgan-gp"]
 
 
 def kl_divergence(mean: Any, log_variance: Any) -> Any:
-    """KL of N(mean, exp(log_variance)) from N(0, 1), (N, d) -> (N, d), in nats.
+    """KL divergence of N(mean, exp(log_variance)) from N(0, 1) per latent unit, in nats, float32.
+
+    Args:
+        mean, log_variance: (N, d), or any one shape; it is that of the result.
 
     Source: Kingma and Welling 2013, arXiv:1312.6114, appendix B.
 
@@ -96,7 +99,7 @@ def check_adversarial(kind: Adversarial, label_smoothing: float = 0.0) -> None:
 def input_gradient(function: Callable[[Any], Any], x: Any) -> Any:
     """The gradient of `sum(function(x))` with respect to `x`, to be learned through.
 
-    Keras has no public gradient: one branch a backend. On JAX the function must not change
+    Keras has no public gradient: one branch per backend. On JAX the function must not change
     variables (use `stateless_call`).
 
     Args:

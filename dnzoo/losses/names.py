@@ -16,7 +16,7 @@ class Sum(ImageLoss):
 
     Args:
         losses: `keras.losses.Loss` objects, or Keras's names such as "mae".
-        weights: one a loss; None: all 1.
+        weights: one per loss; None: all 1.
 
     Example:
         >>> loss = Sum([CrossEntropy(), Dice()], weights=[1.0, 0.5])
@@ -52,7 +52,7 @@ class Sum(ImageLoss):
 
 
 def _each_image(values: Any) -> Any:
-    """(N,): Keras's own losses give a number a pixel."""
+    """(N,): Keras's own losses give a number per pixel."""
     axes = tuple(range(1, len(values.shape)))
     return ops.mean(values, axis=axes) if axes else values
 

@@ -1,6 +1,6 @@
 """Losses between images: pixels, structure, features, smoothness.
 
-Shapes: `y_true` and `y_pred` (N, H, W, C). Each loss is one number an image, so that a batch's mean
+Shapes: `y_true` and `y_pred` (N, H, W, C). Each loss is one number per image, so that a batch's mean
 does not depend on how the batch is spread over devices. L1 and MSE are Keras's: "mae" and "mse".
 """
 
@@ -123,7 +123,7 @@ class Perceptual(ImageLoss):
         encoder: `keras.Model`, images -> one feature map or a list; it is used as it is and must
             take the images' range. `dnzoo.models.features("efficientnet_lite0", "imagenet")`
             makes one for images from 0 to 255.
-        weights: one a feature map; None: all 1.
+        weights: one per feature map; None: all 1.
 
     Raises:
         ValueError: when the weights are not as many as the feature maps.

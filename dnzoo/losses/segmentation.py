@@ -82,7 +82,7 @@ class Focal(SegmentationLoss):
 
     Args:
         gamma: how much less an easy pixel counts; 0 is cross-entropy.
-        class_weights: w, one a class (two for one logit); None: all 1. An image's loss is the
+        class_weights: w, one per class (two for one logit); None: all 1. An image's loss is the
             weighted mean of its valid pixels, as in PyTorch's `cross_entropy`.
         ignore_index, from_logits: see the module.
 
@@ -131,7 +131,7 @@ class CrossEntropy(Focal):
     """Cross-entropy of a softmax, or of a sigmoid for one logit: the focal loss with gamma = 0.
 
     Args:
-        class_weights: one a class (two for one logit); None: all 1. An image's loss is the
+        class_weights: one per class (two for one logit); None: all 1. An image's loss is the
             weighted mean of its valid pixels, as in PyTorch's `cross_entropy`.
         ignore_index, from_logits: see the module.
 

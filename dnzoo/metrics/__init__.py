@@ -1,4 +1,4 @@
-"""Metrics that Keras lacks or has wrong."""
+"""Metrics that are missing from Keras, or fixed here."""
 
 from dnzoo.metrics.direction import higher_is_better
 from dnzoo.metrics.generation import FID, FrechetDistance, frechet_distance

@@ -1,4 +1,4 @@
-"""How far generated pictures are from real ones: the Frechet distance between their features.
+"""How far generated images are from real ones: the Frechet distance between their features.
 
 Sums are float64, in numpy: a difference of large, nearly equal numbers is taken at the end.
 """
@@ -46,19 +46,19 @@ def frechet_distance(
 
 
 class FrechetDistance:
-    """Frechet distance between the features of real and of generated pictures, 0 at best.
+    """Frechet distance between the features of real and of generated images, 0 at best.
 
     It is FID only with the features of the authors' Inception: say whose features a number is of,
-    and of how many pictures, because few make it larger.
+    and of how many images, because few make it larger.
 
     Args:
-        features: `keras.Model`, pictures -> (N, d), or a function that gives an array.
+        features: `keras.Model`, images -> (N, d), or a function that gives an array.
 
     `update_state(pictures, real)` may be called any number of times; `result()` needs at least two
-    pictures of each kind.
+    images of each kind.
 
     Raises:
-        ValueError: from `result`, with fewer than two pictures of a kind.
+        ValueError: from `result`, with fewer than two images of a kind.
 
     Source: Heusel et al. 2017, arXiv:1706.08500.
 
@@ -84,7 +84,7 @@ class FrechetDistance:
         self.products: dict[bool, Any] = {True: 0.0, False: 0.0}
 
     def update_state(self, pictures: Any, real: bool) -> None:
-        """Add pictures, (N, H, W, C) in the range the features read; `real`: or generated."""
+        """Add images, (N, H, W, C) in the range the features read; `real`: or generated."""
         features = self.features
         if isinstance(features, keras.Model):
             found = features.predict_on_batch(np.asarray(pictures, "float32"))
@@ -113,7 +113,7 @@ class FrechetDistance:
 class FID(FrechetDistance):
     """Frechet Inception distance, with Keras's InceptionV3 (Heusel et al. 2017, arXiv:1706.08500).
 
-    2048 features after the last pooling, of RGB pictures from 0 to 255, enlarged bilinearly to
+    2048 features after the last pooling, of RGB images from 0 to 255, resized bilinearly to
     299 x 299. The published numbers use the TensorFlow network of 2015, with other weights: compare
     with numbers of this class only.
 
@@ -146,7 +146,7 @@ class FID(FrechetDistance):
         super().__init__(keras.Model(pictures, net(x)))
 
     def update_state(self, pictures: Any, real: bool) -> None:
-        """Add pictures, (N, H, W, 1 or 3) from 0 to 255."""
+        """Add images, (N, H, W, 1 or 3) from 0 to 255."""
         pictures = np.asarray(pictures)
         if pictures.ndim != 4 or pictures.shape[-1] not in (1, 3):
             raise ValueError(f"FID: pictures must be (N, H, W, 1 or 3); got {pictures.shape}.")

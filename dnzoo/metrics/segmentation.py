@@ -194,6 +194,10 @@ def pixel_accuracy(matrix: Any) -> Any:
 def scores(matrix: Any, class_names: Sequence[str]) -> dict[str, Any]:
     """All of this module's numbers from one confusion matrix, as plain floats; NaN is None.
 
+    Args:
+        matrix: (classes, classes), true class by row, as of `ConfusionMatrix`.
+        class_names: one per class.
+
     Returns:
         {"mean_iou", "mean_dice", "pixel_accuracy", "pixels", "class_iou": {name: IoU}}.
         The second of two classes of one name is "name (2)".
@@ -213,7 +217,7 @@ def scores(matrix: Any, class_names: Sequence[str]) -> dict[str, Any]:
 def by_class(matrix: Any, class_names: Sequence[str]) -> dict[str, dict[str, float | None]]:
     """The numbers of each class: {name: {"iou", "precision", "recall", "f1"}}; NaN is None.
 
-    F1 is the Dice score. Names as for `scores`.
+    F1 is the Dice score. Arguments and names as for `scores`.
     """
     matrix = ops.convert_to_tensor(matrix, "float32")
     measures = {
@@ -242,7 +246,11 @@ def _plain(value: Any) -> float | None:
 
 @keras.saving.register_keras_serializable("dnzoo")
 class MeanIoU(ConfusionMatrix):
-    """Mean of the classes' IoU; arguments as for `ConfusionMatrix`, absent classes left out."""
+    """Mean of the classes' IoU, TP / (TP + FP + FN): 0 to 1, higher is better.
+
+    Arguments and errors as for `ConfusionMatrix`. A class that is neither true nor predicted does
+    not count; NaN where no class counts.
+    """
 
     default_name: str = "mean_iou"
     higher_is_better: bool = True
@@ -279,7 +287,11 @@ class ClassIoU(ConfusionMatrix):
 
 @keras.saving.register_keras_serializable("dnzoo")
 class MeanDice(ConfusionMatrix):
-    """Mean of the classes' Dice score; arguments as for `ConfusionMatrix`, absent left out."""
+    """Mean of the classes' Dice score, 2 TP / (2 TP + FP + FN): 0 to 1, higher is better.
+
+    Arguments and errors as for `ConfusionMatrix`. A class that is neither true nor predicted does
+    not count; NaN where no class counts.
+    """
 
     default_name: str = "mean_dice"
     higher_is_better: bool = True
@@ -290,7 +302,10 @@ class MeanDice(ConfusionMatrix):
 
 @keras.saving.register_keras_serializable("dnzoo")
 class PixelAccuracy(ConfusionMatrix):
-    """Share of the valid pixels that are right; arguments as for `ConfusionMatrix`."""
+    """Share of the valid pixels that are right: 0 to 1, higher is better; NaN without any.
+
+    Arguments and errors as for `ConfusionMatrix`.
+    """
 
     default_name: str = "pixel_accuracy"
     higher_is_better: bool = True

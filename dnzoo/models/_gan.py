@@ -38,7 +38,9 @@ class GAN(OfPictures, InParts):
             "wgan-gp", else 1. 0: each step updates both at once.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for an unknown loss, label_smoothing outside 0 (included) to 1 (excluded) or for
+            a loss other than "bce", an average outside that range, or critic_steps that are
+            negative or no whole number.
 
     Example:
         >>> from dnzoo import dcgan_discriminator, dcgan_generator
@@ -198,7 +200,7 @@ class GAN(OfPictures, InParts):
         return self.decode(latent.astype("float32"), labels)
 
     def decode(self, latents: np.ndarray, labels: Any = None) -> np.ndarray:
-        """Pictures of given latents, (N, latent_dim); labels as for `generate`."""
+        """Images of given latents, (N, latent_dim); labels as for `generate`."""
         if self.conditional and labels is None:
             classes = self.averaged.get_layer("embedding").input_dim
             labels = np.arange(len(latents)) % classes

@@ -1,4 +1,4 @@
-"""What models that learn pictures by a loss of their own ask of what `fit` gets."""
+"""What models that learn images by a loss of their own ask of what `fit` gets."""
 
 from typing import Any, ClassVar, Self
 
@@ -7,10 +7,10 @@ import numpy as np
 
 
 class OfPictures(keras.Model):
-    """Refuses pictures of another rank, another type or another range than the model's own.
+    """Refuses images of another rank, another type or another range than the model's own.
 
     A subclass has `picture_shape`, (H, W, C), `range`, (lowest, highest) value of a pixel, and says
-    whether labels come with the pictures: `conditional`. Its `nets` are the arguments that are
+    whether labels come with the images: `conditional`. Its `nets` are the arguments that are
     models, which its configuration holds.
     """
 
@@ -22,10 +22,10 @@ class OfPictures(keras.Model):
     def fit(
         self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any
     ) -> keras.callbacks.History:
-        """As `keras.Model.fit`, of pictures (N, H, W, C), or of (pictures, labels).
+        """As `keras.Model.fit`, of images (N, H, W, C), or of (images, labels).
 
         Raises:
-            ValueError: for pictures or labels that can't be meant.
+            ValueError: for images or labels that can't be meant.
         """
         self._check_given(x, y)
         if isinstance(kwargs.get("validation_data"), tuple):

@@ -19,7 +19,7 @@ def new_head(
 ) -> keras.Model:
     """The model with a new head; every other weight is kept.
 
-    The head is the last layer, a convolution or dense layer; with it what only enlarges classes'
+    The head is the last layer, a convolution or dense layer; with it what only upsamples classes'
     scores and adds them up, as in FCN.
 
     Train the new layer first, with the rest frozen, then all at a lower rate: at first the new

@@ -20,7 +20,7 @@ ACTIVE = 0.01  # nats of KL that a latent unit must carry on average to count as
 class VAE(OfPictures):
     """An encoder and a decoder that are trained together; `vae` makes one.
 
-    `fit(images)` minimises the negative evidence lower bound, in nats an image (with `beta`). Its
+    `fit(images)` minimises the negative evidence lower bound, in nats per image (with `beta`). Its
     logs are `loss`, and `nelbo`, `reconstruction` and `kl`, which do not contain beta. Pixels are
     in [0, `max_value`].
 
@@ -105,7 +105,7 @@ class VAE(OfPictures):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Tensor:
-        """Negative evidence lower bound, in nats an image, with `beta`."""
+        """Negative evidence lower bound, in nats per image, with `beta`."""
         reconstruction = -self._log_likelihood(x, y_pred["pixels"])
         kl = ops.sum(kl_divergence(y_pred["mean"], y_pred["log_variance"]), axis=-1)
         for tracker, value in zip(self.trackers, (reconstruction + kl, reconstruction, kl)):
@@ -135,7 +135,7 @@ class VAE(OfPictures):
         return ops.convert_to_numpy(pixels) * self.max_value
 
     def sample(self, count: int, seed: int = 0) -> np.ndarray:
-        """Pictures of latents drawn from the prior, (count, H, W, C); a seed gives the same latents."""
+        """Images of latents drawn from the prior, (count, H, W, C); a seed gives the same latents."""
         return self.decode(np.random.default_rng(seed).normal(size=(count, self.latent_dim)))
 
     def reconstruct(self, images: np.ndarray) -> np.ndarray:
@@ -143,7 +143,7 @@ class VAE(OfPictures):
         return self.decode(self.encode(images)[0])
 
     def interpolate(self, a: np.ndarray, b: np.ndarray, steps: int = 8) -> np.ndarray:
-        """Pictures on the straight line between the latents of two images (H, W, C): (steps, H, W, C)."""
+        """Images on the straight line between the latents of two images (H, W, C): (steps, H, W, C)."""
         start, end = self.encode(np.stack([a, b]))[0]
         share = np.linspace(0, 1, steps)[:, None]
         return self.decode((1 - share) * start + share * end)
@@ -155,7 +155,7 @@ class VAE(OfPictures):
 
         Args:
             images: (N, H, W, C).
-            samples: latents an image.
+            samples: latents per image.
             seed: fixes them.
         """
         rng = np.random.default_rng(seed)

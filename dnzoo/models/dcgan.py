@@ -41,7 +41,7 @@ def dcgan_generator(
     """DCGAN's generator: 3,576,704 trainable parameters with the defaults (Radford et al. 2015).
 
     Args:
-        latent_dim: normal numbers that a picture is made of.
+        latent_dim: normal numbers that an image is made of.
         filters: channels of the last feature map; each coarser one has twice as many.
         output_shape: (height, width, channels). The shorter side is 16, 32, 64, 128 or 256, and
             the other a multiple of a fourth of a sixteenth of it, so that halving ends at 4 rows.
@@ -56,7 +56,8 @@ def dcgan_generator(
         `keras.Model`, (N, latent_dim), and (N,) with `classes`, -> (N, H, W, channels), float32.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for an output_shape outside the sizes above, a latent_dim or filters below 1, or
+            an unknown upsampling or normalization.
 
     Source: arXiv:1511.06434.
 
@@ -79,7 +80,7 @@ def dcgan_generator(
         x = _normalize(x, normalization, f"norm_{level + 1}")
         x = keras.layers.ReLU(name=f"relu_{level + 1}")(x)
         width = widths[level - 1] if level else output_shape[-1]
-        # float32 under mixed precision: a picture has more than bfloat16's 8 bits
+        # float32 under mixed precision: an image has more than bfloat16's 8 bits
         last = {} if level else {"activation": "tanh", "dtype": "float32"}
         x = _enlarge(upsampling, width, name=f"up_{level}", **last)(x)
     if include_preprocessing:
@@ -118,7 +119,8 @@ def dcgan_discriminator(
         `keras.Model`, (N, H, W, channels), and (N,) with `classes`, -> (N, 1) logits, float32.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for an input_shape outside the generator's sizes, filters below 1, or an unknown
+            normalization or augmentation.
 
     Source: arXiv:1511.06434.
 
@@ -191,7 +193,7 @@ def dcgan(
         name: of the model.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for what the two nets or `GAN` refuse.
 
     Example:
         >>> model = dcgan((16, 16, 1), filters=4)

@@ -11,7 +11,7 @@ from dnzoo.layers.upsampling import Upsampling
 from dnzoo.models._checks import checked_input_shape, named
 from dnzoo.models.espcn import SCALES
 
-MEAN = (0.4488, 0.4371, 0.4040)  # of DIV2K's training pictures, as the authors subtract it
+MEAN = (0.4488, 0.4371, 0.4040)  # of DIV2K's training images, as the authors subtract it
 
 
 @named
@@ -33,21 +33,22 @@ def edsr(
     2: `take_weights(edsr(scale=4), trained)`.
 
     Args:
-        input_shape: (height, width, channels) of the small picture; height and width may be None.
-        scale: 2, 3 or 4; 4 is enlarged by 2 twice.
+        input_shape: (height, width, channels) of the small image; height and width may be None.
+        scale: 2, 3 or 4; for 4, upsampling by 2 is done twice.
         filters: channels everywhere.
         blocks: residual blocks (convolution, ReLU, convolution).
         residual_scale: what a block's residue is multiplied by; below 1 keeps wide nets stable.
         upsampling: "subpixel" (the paper's) or another name of `dnzoo.layers.upsample`.
         include_preprocessing: True: pixels from 0 to 255 in and out, and [0, 1] less the mean of
-            DIV2K's pictures inside.
+            DIV2K's images inside.
         name: of the model.
 
     Returns:
         `keras.Model`, (N, H, W, channels) -> (N, scale H, scale W, channels), float32.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for an input_shape that is not (height, width, channels), another scale, filters
+            or blocks below 1, or an unknown upsampling.
 
     Source: arXiv:1707.02921.
 
@@ -71,7 +72,7 @@ def edsr(
     x = keras.layers.Add(name="skip")([x, first])
     for number, factor in enumerate((2, 2) if scale == 4 else (scale,), start=1):
         x = upsample(upsampling, filters, factor, name=f"up_{factor}_{number}")(x)
-    # float32 under mixed precision: a picture has more than bfloat16's 8 bits
+    # float32 under mixed precision: an image has more than bfloat16's 8 bits
     x = _conv(x, channels, "head", dtype="float32")
     if include_preprocessing:
         offset = [255 * value for value in mean]

@@ -1,4 +1,4 @@
-"""ESPCN: convolve the small picture, and enlarge it in the last layer only (Shi et al. 2016)."""
+"""ESPCN: convolve the small image, and upsample it in the last layer only (Shi et al. 2016)."""
 
 import keras
 
@@ -19,13 +19,13 @@ def espcn(
     include_preprocessing: bool = False,
     name: str = "espcn",
 ) -> keras.Model:
-    """ESPCN: three convolutions of the small picture, then a pixel shuffle (Shi et al. 2016).
+    """ESPCN: three convolutions of the small image, then a pixel shuffle (Shi et al. 2016).
 
     The paper's network, to the parameter: 22,729 for one channel and scale 3.
 
     Args:
-        input_shape: (height, width, channels) of the small picture; height and width may be None.
-            The paper's one channel is Y; colour is enlarged bicubically.
+        input_shape: (height, width, channels) of the small image; height and width may be None.
+            The paper's one channel is Y; colour is upsampled bicubically.
         scale: 2, 3 or 4.
         filters: channels of the first convolution (5x5) and the second (3x3).
         activation: of these two.
@@ -36,7 +36,8 @@ def espcn(
         `keras.Model`, (N, H, W, channels) -> (N, scale H, scale W, channels), float32.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for an input_shape that is not (height, width, channels), another scale, or not
+            two filters of at least 1.
 
     Source: arXiv:1609.05158.
 
@@ -54,7 +55,7 @@ def espcn(
         x = keras.layers.Conv2D(
             width, kernel, padding="same", activation=activation, name=f"conv_{number}"
         )(x)
-    # float32 under mixed precision: a picture has more than bfloat16's 8 bits
+    # float32 under mixed precision: an image has more than bfloat16's 8 bits
     x = SubpixelConv2D(input_shape[-1], 3, scale, dtype="float32", name="head")(x)
     if include_preprocessing:
         x = Preprocessing(255.0, 0.0, dtype="float32", name="pixels")(x)

@@ -63,7 +63,9 @@ def fcn8s(
         `keras.Model`, (N, H, W, channels) -> (N, H, W, classes), float32 under any precision.
 
     Raises:
-        ValueError: for an illegal argument, or an encoder without the strides.
+        ValueError: for an input_shape that is not (height, width, channels), classes, fc_filters or
+            fc_kernel_size below 1, an unknown padding, an fc_kernel_size other than 5 or 7 with
+            "valid", an unknown encoder, or one without the strides.
         OSError: when encoder weights can't be had.
 
     Source: arXiv:1411.4038.

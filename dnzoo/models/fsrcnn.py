@@ -1,4 +1,4 @@
-"""FSRCNN: shrink, map, expand, and enlarge by a transposed convolution (Dong et al. 2016)."""
+"""FSRCNN: shrink, map, expand, and upsample by a transposed convolution (Dong et al. 2016)."""
 
 import keras
 
@@ -27,7 +27,7 @@ def fsrcnn(
 
     Args:
         input_shape: (height, width, channels) of the small image; height and width may be None.
-            The paper's one channel is Y; colour is enlarged bicubically.
+            The paper's one channel is Y; colour is upsampled bicubically.
         scale: 2, 3 or 4: stride of the last layer, 9 x 9 at any scale, so that a net for one starts from
             that for another (`take_weights`).
         filters: d, channels of the features.
@@ -40,7 +40,8 @@ def fsrcnn(
         `keras.Model`, (N, H, W, channels) -> (N, scale H, scale W, channels), float32.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for an input_shape that is not (height, width, channels), another scale, or
+            filters, shrunk or mappings below 1.
 
     Source: arXiv:1608.00367.
 
@@ -61,7 +62,7 @@ def fsrcnn(
     for number in range(1, mappings + 1):
         x = _block(x, shrunk, 3, f"map_{number}")
     x = _block(x, filters, 1, "expand")
-    # float32 under mixed precision: a picture has more than bfloat16's 8 bits
+    # float32 under mixed precision: an image has more than bfloat16's 8 bits
     x = Conv2DTranspose(
         input_shape[-1],
         9,

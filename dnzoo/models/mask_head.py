@@ -32,7 +32,7 @@ def mask_head(
 
     Args:
         input_shape: (height, width, channels) of a region's features.
-        classes: masks a region.
+        classes: masks per region.
         filters: channels of the convolutions.
         convolutions: how many.
         upsampling: "transposed" (the paper's) or another name of `dnzoo.layers.upsample`.
@@ -43,7 +43,8 @@ def mask_head(
         `keras.Model`, (N, H, W, channels) -> (N, 2 H, 2 W, classes), float32.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for an input_shape that is not (height, width, channels), classes or filters
+            below 1, negative convolutions, or an unknown upsampling.
 
     Source: arXiv:1703.06870.
 
@@ -94,7 +95,7 @@ def mask_branch(
 
     Args:
         input_shape: (height, width, channels) of the images; height and width may be None.
-        classes: masks a box.
+        classes: masks per box.
         encoder: a keras.applications name, "efficientnet_lite0", or a functional Keras model.
         encoder_weights: None, "imagenet" or a weights file, for a named encoder.
         stride: of the level that regions are cut from; the encoder must have it.
@@ -109,7 +110,8 @@ def mask_branch(
         brings masks back into the image.
 
     Raises:
-        ValueError: for an illegal argument, or an encoder without the stride.
+        ValueError: for an input_shape that is not (height, width, channels), classes or filters
+            below 1, an unknown encoder, or one without the stride.
         OSError: when encoder weights can't be had.
 
     Source: arXiv:1703.06870, arXiv:1612.03144.

@@ -1,4 +1,4 @@
-"""SRCNN: enlarge bicubically, then three convolutions (Dong et al. 2014)."""
+"""SRCNN: upsample bicubically, then three convolutions (Dong et al. 2014)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -24,13 +24,13 @@ def srcnn(
     """SRCNN, the first convolutional network for super-resolution, to the parameter (Dong et al. 2014).
 
     8,129 parameters for one channel with 9-1-5 (8,032 weights and the biases), 57,281 with
-    `kernel_sizes=(9, 5, 5)`. The paper enlarges each image bicubically before the network; here the
+    `kernel_sizes=(9, 5, 5)`. The paper upsamples each image bicubically before the network; here the
     network does, so that it reads small images as every other one, and trains with padding where the
     authors cut the rim.
 
     Args:
         input_shape: (height, width, channels) of the small image; height and width may be None.
-            The paper's one channel is Y; colour is enlarged bicubically.
+            The paper's one channel is Y; colour is upsampled bicubically.
         scale: 2, 3 or 4; it has no weights.
         filters: channels of the first two convolutions.
         kernel_sizes: rows of the three; (9, 1, 5), (9, 3, 5) and (9, 5, 5) are the paper's.
@@ -41,7 +41,8 @@ def srcnn(
         `keras.Model`, (N, H, W, channels) -> (N, scale H, scale W, channels), float32.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for an input_shape that is not (height, width, channels), another scale, or not
+            two filters and three kernel_sizes of at least 1.
 
     Source: arXiv:1501.00092.
 
@@ -59,7 +60,7 @@ def srcnn(
     x = Resize2D(scale, interpolation="bicubic", name="bicubic")(x)
     for number, (width, kernel) in enumerate(zip(widths, kernels), start=1):
         x = _conv(width, kernel, activation="relu", name=f"conv_{number}")(x)
-    # float32 under mixed precision: a picture has more than bfloat16's 8 bits
+    # float32 under mixed precision: an image has more than bfloat16's 8 bits
     x = _conv(input_shape[-1], kernels[-1], dtype="float32", name="head")(x)
     if include_preprocessing:
         x = Preprocessing(255.0, 0.0, dtype="float32", name="pixels")(x)

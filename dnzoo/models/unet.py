@@ -89,8 +89,11 @@ def unet(
         = False` freezes it, batch normalisation included.
 
     Raises:
-        ValueError: for an illegal argument, or a size that "valid" can't take (the message names
-            the nearest that it can).
+        ValueError: for an input_shape of another rank, classes or filters below 1, fewer than two
+            levels or fewer widths than the encoder has doublings, an unknown skip, padding,
+            normalization, upsampling or encoder, an encoder with "valid" or for anything but
+            images, encoder_weights without a named encoder, or a size that "valid" can't take (the
+            message names the nearest that it can).
         OSError: when encoder weights can't be had.
 
     Source: arXiv:1505.04597.

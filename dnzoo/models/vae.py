@@ -1,4 +1,4 @@
-"""Variational autoencoder: a picture as a few normal numbers, and back (Kingma and Welling 2013)."""
+"""Variational autoencoder: an image as a few normal numbers, and back (Kingma and Welling 2013)."""
 
 from collections.abc import Sequence
 
@@ -30,14 +30,14 @@ def vae(
 
     Args:
         input_shape: (height, width, channels), all known.
-        latent_dim: numbers that describe a picture.
+        latent_dim: numbers that describe an image.
         filters: channels of the strided convolutions, each of which halves height and width; the
             decoder mirrors them. (): none.
         hidden: width of the dense layer between the convolutions and the latent; None: no such layer.
         beta: weight of the KL in what is minimised (Higgins et al. 2017); 1 is the bound itself.
         likelihood: "bernoulli" (pixels are 0 or 1, or probabilities) or "gaussian" (one standard
             deviation for all pixels, which is learned).
-        upsampling: how the decoder enlarges, a name of `dnzoo.layers.upsample`.
+        upsampling: how the decoder upsamples, a name of `dnzoo.layers.upsample`.
         include_preprocessing: True: pixels from 0 to 255 in and out; False: from 0 to 1.
         name: of the model.
 
@@ -45,7 +45,8 @@ def vae(
         `VAE`.
 
     Raises:
-        ValueError: for an illegal argument.
+        ValueError: for sizes that are unknown or below 1, filters or a latent_dim below 1, a
+            negative beta, or an unknown likelihood or upsampling.
 
     Source: arXiv:1312.6114; beta: openreview.net/forum?id=Sy2fzU9gl.
 

@@ -1,4 +1,4 @@
-"""What lies on disk: outputs that appear whole or not at all, folders with one owner."""
+"""Atomic writes (outputs appear whole or not at all) and folder locks (one owner)."""
 
 from dnzoo.storage.disk import sha256, writing
 from dnzoo.storage.folder import LITTER, OWN, Owned, owned, refuse_filled

@@ -1,4 +1,4 @@
-"""Errors of a full or read-only disk, with what to do about them; and what names a file by its bytes."""
+"""Errors of a full or read-only disk, with what to do about them; and the SHA-256 of a file."""
 
 import contextlib
 import errno

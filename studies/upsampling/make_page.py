@@ -1,4 +1,4 @@
-"""Write docs/upsampling.md and its pictures from the CSV files of studies/upsampling, a minute on 2 cores:
+"""Write docs/upsampling.md and its images from the CSV files of studies/upsampling, a minute on 2 cores:
 python studies/upsampling/make_page.py
 """
 
@@ -32,12 +32,12 @@ def page(results):
     devices = ", ".join(sorted(set(results.rows.device)))
     dates = sorted(set(results.rows.date))
     gradients = ("checkerboard_of_gradients_at_start", "checkerboard_of_gradients")
-    return f"""# Which upsampling, measured
+    return f"""# Upsampling operators compared
 
-Written by `python studies/upsampling/make_page.py` from what `studies/upsampling` measured; the formulas stand in [`theory.md`](theory.md). {len(results.operators)} operators in five tasks, {len(results.seeds)} seeds each,
+Written by `python studies/upsampling/make_page.py` from what `studies/upsampling` measured; the formulas are in [`theory.md`](theory.md). {len(results.operators)} operators in five tasks, {len(results.seeds)} seeds each,
 {len(results.rows)} trainings. {devices}; {row.versions}; {dates[0]} to {dates[-1]}.
 
-Best and worst of each task, and what no other beats in both score and time (milliseconds of a training step); [the table](#the-table-to-choose-from) has the intervals.
+Best and worst of each task, and the Pareto front of score and time (milliseconds per training step); [the table](#scores-per-operator-and-task) has the intervals.
 
 {page_texts.answer(results)}
 ```
@@ -47,41 +47,41 @@ python studies/upsampling/bounds.py --out studies/upsampling/bounds.csv         
 python studies/upsampling/make_page.py                                                             # this page
 ```
 
-## The table to choose from
+## Scores per operator and task
 
 Means over {len(results.seeds)} seeds with their 95 % intervals (Student's t), on held-out data. Nets have equal parameters (within 2 %). The best of a column is bold. ▲ and ▼: better and worse than "{OPERATORS[REFERENCE].label}", by paired t-tests over
 the seeds, corrected for all comparisons of the table (Holm, 5 %). Dead: trainings whose loss ended no lower than it began, as they do when ReLUs die; they count, and beside them stands the mean of the others.
 
 {choice(results)}
 
-Mean ranks of those that all tasks have, 1 the best: {ranks(results)}.
+Mean ranks of the operators that all tasks have (1 is best): {ranks(results)}.
 
 {calls(results)}
 
 {settings(results)}
 
-Everything but the operator and the widths is the same; data order and the encoder's weights go with the seed. A learning rate is chosen for each task by the validation of four operators with a seed of
-their own, and is the same for all. The residual block is the one on the best of these four ({OPERATORS[results.residual()].label}). Adam, cosine decay after 50 steps of warm-up, float32, one core a training.
+Only the operator and the widths differ; data order and the encoder's weights depend on the seed. A learning rate is chosen per task by the validation of four operators with a seed of
+their own, and is the same for all. The residual block uses the best of these four ({OPERATORS[results.residual()].label}). Adam, cosine decay after 50 steps of warm-up, float32, one core per training.
 
 A fractionally strided convolution is the transposed one with its kernel mirrored (`test_fractional_strides_are_the_transposed_convolution_with_the_mirrored_kernel`), at four times the multiply-accumulates,
-so it has no row of its own. The autoencoder's pictures are grey because in colour these short trainings find the colours late or never, by chance, which decides more than any operator does.
+so it has no row of its own. The autoencoder's images are grey because in colour these short trainings find the colours late or never, by chance, which decides more than any operator does.
 In [`results.csv`](../studies/upsampling/results.csv) `step_ms` was taken while a second training ran, and `training_bytes` is computed; those of the figures were measured.
 
 ![Quality against the time of a training step](images/upsampling_pareto.png)
 
-*Milliseconds of a training step on 16 examples, on both cores, measured alone ([`predictions.csv`](../studies/upsampling/predictions.csv)); the grey line joins what no other beats in both.*
+*Milliseconds of a training step on 16 examples, on both cores, measured alone ([`predictions.csv`](../studies/upsampling/predictions.csv)); the grey line is the Pareto front.*
 
 ### At equal multiply-accumulates
 
 {by_macs(results)}
 
-## What they look like
+## Sample outputs
 
-The same held-out inputs, first seed, enlarged; all at equal parameters.
+The same held-out inputs, first seed, magnified; all at equal parameters.
 
 ![Super-resolution](images/upsampling_samples_super_resolution.png)
 
-![Garments of the GAN, of the same latents](images/upsampling_samples_gan.png)
+![Garments of the GAN, from the same latents](images/upsampling_samples_gan.png)
 
 ![Segmentation](images/upsampling_samples_segmentation.png)
 
@@ -139,16 +139,16 @@ The autoencoder with "{OPERATORS[REFERENCE].label}":
 
 {page_limits.stuck(results)}
 
-## What surprised
+## Surprising results
 
 {page_texts.surprises(results)}
-## What can't be concluded
+## Limitations
 
 {page_limits.limits(results)}
 ## Hybrids and directions
 
 {page_texts.directions(results)}
-## Beside the literature
+## Related work
 
 {page_texts.literature(results)}"""
 

@@ -1,4 +1,4 @@
-"""How far the study of docs/upsampling.md carries: where theory is off, and what can't be concluded."""
+"""How far the study of docs/upsampling.md carries: where theory is off, and its limitations."""
 
 import numpy as np
 from page_results import DIGITS, OPERATORS, SETTINGS, TASKS, short
@@ -45,7 +45,7 @@ def theory(results):
 
 
 def limits(results):
-    """What can't be concluded."""
+    """Limitations of the study."""
     halves = {
         task: float(np.median(results.against_reference().half[task].dropna())) for task in TASKS
     }
@@ -68,14 +68,14 @@ def limits(results):
             ),
             item(
                 f"**Small differences.** Half of the 95 % interval of a difference to the reference is, in the median: {seen}. What is smaller than that, five seeds don't show. The intervals are over seeds; "
-                "the test pictures are the same for all, so they say nothing about other pictures.",
+                "the test images are the same for all, so they say nothing about other images.",
             ),
             item(
                 f"**What bad luck does.** {len(dead)} of {len(results.main)} trainings ended where they began ({names or 'none'}); they count in means and intervals, and make both say "
                 "less about the operator than about the rate, which is the largest that most bear.",
             ),
             claim(
-                f"**The best that each operator can do.** One learning rate serves all operators of a task. Of the four that chose it, {len(split)} of five tasks have operators that would have liked another "
+                f"**The best that each operator can do.** One learning rate serves all operators of a task. Of the four that chose it, {len(split)} of five tasks have operators that did better with another "
                 f"({short(example)}: {wanted}).",
                 len(split) >= 1,
             ),
@@ -88,7 +88,7 @@ def limits(results):
                 "gathering (CARAFE, DySample) dearly without a kernel of its own.",
             ),
             item(
-                "**Unpooling elsewhere.** It needs an encoder's switches, which only the segmentation net has at every level.",
+                "**Unpooling elsewhere.** It needs an encoder's pooling indices, which only the segmentation net has at every level.",
             ),
         ]
     )

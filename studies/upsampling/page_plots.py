@@ -1,4 +1,4 @@
-"""The pictures of docs/upsampling.md; the same operator has always the same colour and dash."""
+"""The figures of docs/upsampling.md; the same operator has always the same colour and dash."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -77,7 +77,7 @@ def quality_and_cost(results):
         if SETTINGS[task].best == "min":
             axis.invert_yaxis()
         axis.set_xscale("log")
-        axis.set_xlabel("ms a training step of 16", fontsize=8)
+        axis.set_xlabel("ms per training step of 16", fontsize=8)
         plain_ticks(axis.xaxis)
         axis.set_ylabel(
             SCORES[task] + (" (up: better)" if axis.yaxis_inverted() else ""), fontsize=8
@@ -172,7 +172,7 @@ def spectra(results):
     for axis in axes[len(known) :]:
         axis.set_axis_off()
     figure.supxlabel(
-        "cycles a pixel, along the rows (line: closed form; points: measured)", fontsize=9
+        "cycles per pixel, along the rows (line: closed form; points: measured)", fontsize=9
     )
     figure.supylabel("power, dB", fontsize=9)
     save(figure, "spectra")
@@ -211,7 +211,7 @@ def recoloured(picture):
 def samples(results, columns=3, margin=8, line=22):
     """What nets of the first seed make of the same held-out inputs, each pixel enlarged."""
     font = ImageFont.load_default(size=15)
-    labels = {"truth": "truth"} | {name: o.label for name, o in results.operators.items()}
+    labels = {"truth": "ground truth"} | {name: o.label for name, o in results.operators.items()}
     for task in TASKS:
         crop, factor = (148, 3) if task == "super_resolution" else (204, 2)
         tiles = []

@@ -20,8 +20,8 @@ from page_table import table
 from scipy import stats
 
 WHAT = {
-    "autoencoder": "32 x 32 grey pictures through 4 x 4 x 8 numbers; batch normalisation; three upsamplings",
-    "super_resolution": "what bicubic enlargement misses, by four small convolutions, the operator and one "
+    "autoencoder": "32 x 32 grey images through 4 x 4 x 8 numbers; batch normalisation; three upsamplings",
+    "super_resolution": "what bicubic upsampling misses, by four small convolutions, the operator and one "
     "large; no normalisation; one upsampling",
     "segmentation": "five classes in composed scenes of 48 x 48; a U-Net; batch normalisation; "
     "three upsamplings",
@@ -119,7 +119,7 @@ def stability(results):
             norms = results.column(task, "gradient_norm_at_start")
             row.append(f"{norms[name].median():.3g}" if name in norms else "")
         rows.append(row)
-    head = ["operator", *(f"deviation, {short(task)}" for task in TASKS)]
+    head = ["operator", *(f"standard deviation, {short(task)}" for task in TASKS)]
     for task in ("autoencoder", "VAE"):
         head += [f"largest stable rate, {task}", f"gradient norm at the start, {task}"]
     return table(head, rows)

@@ -60,7 +60,7 @@ def _better(results, better, worse, certain=False):
 
 
 def _filters_help(results):
-    """The tasks where starting as a filter is better for certain, and those where it is worse."""
+    """The tasks where starting as a filter is significantly better, and those where it is worse."""
     better, worse = set(), set()
     for start, free in ((BILINEAR, REFERENCE), ("subpixel_icnr", "subpixel")):
         for task in TASKS:
@@ -85,9 +85,9 @@ def answer(results):
         best, *_, last = results.ordered(task)
         behind = [name for name in results.ordered(task)[1:] if name not in beside]
         told = (
-            f"Behind it for certain: {labels(behind)}"
+            f"Significantly worse: {labels(behind)}"
             if len(behind) < len(beside)
-            else f"Not told from it: {labels(beside)}"
+            else f"Not significantly different: {labels(beside)}"
         )
         times = results.step_ms(task)
         front = ", ".join(
@@ -97,18 +97,18 @@ def answer(results):
         lines.append(
             item(
                 f"**{short(task)}** ({SCORES[task]}): {OPERATORS[best].label} {score[best]:.{DIGITS[task]}f}; last {OPERATORS[last].label} {score[last]:.{DIGITS[task]}f}. "
-                f"{told}. From fast to good: {front}."
+                f"{told}. Pareto front: {front}."
             )
         )
     leaders = "; ".join(f"{OPERATORS[name].label} {rank:.1f}" for name, rank in means[:3].items())
     lines.append(
-        item(f"**One for all five**: mean ranks, of {len(means)}, are best for {leaders}.")
+        item(f"**All five tasks**: the best mean ranks, of {len(means)}, are those of {leaders}.")
     )
     return "".join(lines)
 
 
 def literature(results):
-    """How it stands to the papers."""
+    """How the results compare with the papers."""
     boards = results.column("gan", "checkerboard").median()
     noh = results.gain("segmentation", "unpooling", REFERENCE)
     shi = results.gain("super_resolution", "subpixel", "nearest")
@@ -118,33 +118,33 @@ def literature(results):
     return "".join(
         [
             item(
-                "**Zeiler et al. 2010** infer sparse maps that a sum of scattered kernels turns into the picture; what today's layers kept of it is the sum, $y = W^\\top x$, "
+                "**Zeiler et al. 2010** infer sparse maps that a sum of scattered kernels turns into the image; what today's layers kept of it is the sum, $y = W^\\top x$, "
                 "trained through and without the inference. Nothing here measures theirs.",
             ),
             claim(
-                "**Noh et al. 2015** put values back where the encoder's maxima were and let transposed convolutions fill the rest; their net has no skips, so the switches carry all detail. "
-                f"Beside a U-Net's skips they gain nothing that could be seen: {words(results, 'segmentation', 'unpooling', REFERENCE)} of mean IoU against {OPERATORS[REFERENCE].label}.",
+                "**Noh et al. 2015** put values back where the encoder's maxima were and let transposed convolutions fill the rest; their net has no skips, so the pooling indices carry all detail. "
+                f"With a U-Net's skips they gain nothing significant: {words(results, 'segmentation', 'unpooling', REFERENCE)} of mean IoU against {OPERATORS[REFERENCE].label}.",
                 noh[0] < noh[1],
             ),
             claim(
                 "**Odena et al. 2016** blame uneven overlap, and propose nearest-neighbour resizing and a convolution. It leaves generators with a checkerboard of "
-                f"{boards['nearest']:.1f} instead of {boards[REFERENCE]:.1f}, which the pictures above show. What scores make of it: {_gains(results, 'nearest', REFERENCE)}; for certain: {_better(results, 'nearest', REFERENCE, certain=True)}.",
+                f"{boards['nearest']:.1f} instead of {boards[REFERENCE]:.1f}, which the images above show. Difference in score: {_gains(results, 'nearest', REFERENCE)}; significant: {_better(results, 'nearest', REFERENCE, certain=True)}.",
                 boards["nearest"] < boards[REFERENCE],
             ),
             claim(
-                "**Shi et al. 2016** convolve before they enlarge, for the price: at equal parameters the sub-pixel net has "
-                f"{macs['subpixel'] / macs['nearest']:.2f} of the multiply-adds of nearest and a convolution, and no less quality that could be seen ({words(results, 'super_resolution', 'subpixel', 'nearest')}).",
+                "**Shi et al. 2016** convolve before they upsample, to save work: at equal parameters the sub-pixel net has "
+                f"{macs['subpixel'] / macs['nearest']:.2f} of the multiply-adds of nearest and a convolution, and no significantly lower quality ({words(results, 'super_resolution', 'subpixel', 'nearest')}).",
                 macs["subpixel"] < macs["nearest"] and shi[0] > -shi[1],
             ),
             item(
-                "**Aitken et al. 2017** start sub-pixel layers as nearest-neighbour resizing (ICNR), and find smaller errors than with either. In the mean better than freely drawn kernels: "
-                f"{_better(results, 'subpixel_icnr', 'subpixel')} (for certain: {_better(results, 'subpixel_icnr', 'subpixel', certain=True)}); better than resizing: "
-                f"{_better(results, 'subpixel_icnr', 'nearest')} (for certain: {_better(results, 'subpixel_icnr', 'nearest', certain=True)}).",
+                "**Aitken et al. 2017** start sub-pixel layers as nearest-neighbour resizing (ICNR), and find smaller errors than with either. On average better than freely drawn kernels: "
+                f"{_better(results, 'subpixel_icnr', 'subpixel')} (significant: {_better(results, 'subpixel_icnr', 'subpixel', certain=True)}); better than resizing: "
+                f"{_better(results, 'subpixel_icnr', 'nearest')} (significant: {_better(results, 'subpixel_icnr', 'nearest', certain=True)}).",
             ),
             claim(
-                "**Wojna et al. 2017** compare decoders over many tasks, find that the choice matters, and residual-like connections good everywhere. The choice matters here too, and no operator is best in "
+                "**Wojna et al. 2017** compare decoders over many tasks, find that the choice matters and that residual-like connections are good everywhere. The choice matters here too, and no operator is best in "
                 f"all tasks ({'; '.join(f'{task}: {name}' for task, name in first.items())}). "
-                f"The residual block is at rank {results.ranks()[0][residual]:.1f} of {len(results.ranks()[0])} in the mean. Their bilinear additive upsampling is not among the operators.",
+                f"The residual block has a mean rank of {results.ranks()[0][residual]:.1f} of {len(results.ranks()[0])}. Their bilinear additive upsampling is not among the operators.",
                 len(set(first.values())) > 1,
             ),
         ]
@@ -152,7 +152,7 @@ def literature(results):
 
 
 def surprises(results):
-    """What surprised."""
+    """Surprising results."""
     tests = results.against_reference()
     helped, _ = _filters_help(results)
     fixed = "bilinear_fixed"
@@ -173,7 +173,7 @@ def surprises(results):
     return "".join(
         [
             claim(
-                "**Learning nothing can be the best upsampling.** At equal parameters bilinear enlargement gives its kernels' share to the convolutions behind it, and is at place "
+                "**Learning nothing can be the best upsampling.** At equal parameters bilinear upsampling gives its kernels' share to the convolutions behind it, and ranks "
                 + ", ".join(
                     f"{place} of {len(results.ordered(task))} ({short(task)})"
                     for task, place in places.items()
@@ -192,7 +192,7 @@ def surprises(results):
                 bool(helped),
             ),
             claim(
-                "**A kernel that the stride divides saves nobody.** Three taps against four: "
+                "**A kernel size that the stride divides gives no significant gain.** Three taps against four: "
                 f"{_gains(results, 'transposed_k3', REFERENCE)}. Fresh kernels write checkerboards with either ({three:.0f} and {four:.0f} in the autoencoder), and uneven overlap adds to that only what kernels "
                 f"have of a mean ([theory](theory.md#3-checkerboards)). Two taps against four in the autoencoder: {words(results, 'autoencoder', 'transposed_k2', REFERENCE)}.",
                 not any(
@@ -224,12 +224,12 @@ def directions(results):
     return "".join(
         [
             claim(
-                f"**Start as a low-pass filter, then learn freely**: it costs nothing, helps for certain ({', '.join(map(short, sorted(helped)))}), and harms nowhere for certain. Any kernel of four taps or a sub-pixel layer of "
+                f"**Start as a low-pass filter, then learn freely**: it costs nothing, helps significantly ({', '.join(map(short, sorted(helped)))}), and harms significantly nowhere. Any kernel of four taps or a sub-pixel layer of "
                 "three (six as a transposed one) can hold bilinear interpolation. ICNR starts as the box, the weaker of the two filters; a sub-pixel layer that starts as the tent is the hybrid to try.",
                 helped and not harmed,
             ),
             claim(
-                "**Put parameters behind the enlargement, not into it**: bilinear without learning and wider convolutions, above all in generators and where skips bring the detail "
+                "**Put parameters behind the upsampling, not into it**: bilinear without learning and wider convolutions, above all in generators and where skips bring the detail "
                 f"({_gains(results, fixed, REFERENCE, ['segmentation', 'gan'])}).",
                 all(
                     gain > half
@@ -243,7 +243,7 @@ def directions(results):
                 f"{_gains(results, 'dysample', fixed)}.",
             ),
             item(
-                "**Give enlarged pictures the detail alone.** All super-resolution nets of this study add what they learn to the bicubic picture, and reach "
+                "**Learn only the detail that is added to an upsampled image.** All super-resolution nets of this study add what they learn to the bicubic image, and reach "
                 f"{results.score('super_resolution').mean().max():.1f} dB with {results.column('super_resolution', 'parameters')[REFERENCE].iloc[0]:,.0f} parameters.",
             ),
         ]
