@@ -114,7 +114,7 @@ def run(
 
 
 class Pruning(keras.callbacks.Callback):
-    """Ends a trial after the epoch of which `enough` says so."""
+    """Ends a trial after the epoch, but the last, of which `enough` says so."""
 
     def __init__(self, task: "Task", enough: Enough) -> None:
         super().__init__()
@@ -123,6 +123,8 @@ class Pruning(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Ask."""
+        if epoch + 1 == self.params["epochs"]:
+            return
         sign = 1 if higher_is_better(self.task.monitored(self.model)) else -1
         score = sign * (logs or {})[f"val_{self.task.monitor}"]
         self.model.stop_training |= self.enough(epoch, score)

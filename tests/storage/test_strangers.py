@@ -119,7 +119,7 @@ def test_a_search_that_goes_on(tmp_path, monkeypatch):
     def setup(config):
         return None, None
 
-    def trained(config, task, build, out):
+    def trained(config, task, build, out, callbacks):
         out.write_json("checkpoints/last.npz", 1)
         return None, SimpleNamespace(best=config.learning_rate, history=[{}], seconds=1.0)
 

@@ -100,7 +100,7 @@ def ticks(low: float, high: float, count: int = 5, whole: bool = False) -> list[
 
     Example:
         >>> ticks(1, 3, whole=True), ticks(0.13, 0.41)
-        ([1.0, 2.0, 3.0], [0.15, 0.2, 0.25, 0.3, 0.35, 0.4])
+        ([1.0, 2.0, 3.0], [0.2, 0.3, 0.4])
     """
     span = high - low
     if span <= 0:
