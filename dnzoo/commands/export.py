@@ -42,7 +42,6 @@ class Export:
         startup.start_keras()
         from dnzoo import saving
         from dnzoo.deployment import formats, serving
-        from dnzoo.storage import pretrained
 
         warnings.filterwarnings("ignore", category=FutureWarning, module="keras")  # NumPy's names
         path, version = Path(self.file), self.version
@@ -59,7 +58,6 @@ class Export:
                 batch=self.batch,
                 size=self.size,
                 version=version,
-                about=pretrained.read_meta(pretrained.find(self.model)),
             )
         except RuntimeError as error:  # outputs differ: nothing was written
             raise ValueError(str(error)) from error

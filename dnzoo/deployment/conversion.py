@@ -13,6 +13,7 @@ from dnzoo import __version__, layers
 from dnzoo.analysis.graph import trace_tensors
 from dnzoo.deployment.folding import is_nothing
 from dnzoo.inference import kinds
+from dnzoo.storage.information import Info
 
 Format = Literal["onnx", "litert", "openvino", "serving"]
 Weights = Literal["float32", "float16", "int8"]
@@ -80,29 +81,26 @@ def with_names(model: keras.Model, kind: kinds.Kind) -> keras.Model:
     return keras.Model(model.input, named, name=model.name)
 
 
-def metadata(
-    model: keras.Model, kind: kinds.Kind, about: Mapping[str, Any] | None
-) -> dict[str, str]:
+def metadata(model: keras.Model, kind: kinds.Kind, about: Info) -> dict[str, str]:
     """What a user of the numbers must know, as an ONNX file has it: texts, lists as JSON.
 
     Args:
         model: the part that is exported, flat.
         kind: of the whole model.
-        about: what its `dnzoo.json` says; None: nothing is known but what the model says itself.
+        about: what is known of it.
     """
-    about = about or {}
     facts = dict(kind.facts)
     if isinstance(kind, kinds.Image):
         facts["scale"] = kind.scale
     found = {
         "dnzoo_version": __version__,
-        "name": about.get("name") or model.name,
+        "name": about.name,
         "kind": kind.name,
         **facts,
         "input_range": _input_range(model, kind),
-        "class_names": about.get("class_names"),
-        "palette": about.get("palette"),
-        "licence": (about.get("provenance") or {}).get("licence of the data"),
+        "class_names": about.class_names,
+        "palette": about.palette,
+        "licence": about.licence,
     }
     return {
         name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

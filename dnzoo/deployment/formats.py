@@ -13,6 +13,7 @@ from dnzoo import saving, storage
 from dnzoo.deployment import conversion, folding, polyphase, serving
 from dnzoo.deployment.conversion import Format, Weights
 from dnzoo.inference import kinds
+from dnzoo.storage.information import Info
 
 FILES = {"onnx": (".onnx",), "litert": (".tflite",), "openvino": (".xml", ".bin"), "serving": ("",)}
 ENDINGS = {name: ends[0] for name, ends in FILES.items() if name != "serving"}
@@ -33,7 +34,6 @@ def export(
     batch: int | None = None,
     size: Sequence[int] | None = None,
     version: int | None = None,
-    about: Mapping[str, Any] | None = None,
 ) -> float:
     """Write a model for another runtime, once that gives what Keras gives.
 
@@ -65,8 +65,6 @@ def export(
         size: (height, width) of the images, or of volumes (depth, height, width); None: any.
             LiteRT.js wants both to be fixed.
         version: for "serving": 1 or more; None: one more than the largest in the folder.
-        about: what the file is to say of the model beside that, by the names of `dnzoo.json`:
-            `name`, `class_names`, `palette`, `provenance`, for "serving" `metrics` and `labels` too.
 
     Returns:
         How far they are off on random inputs, as such a share.
@@ -101,9 +99,8 @@ def export(
                 f"not for TensorFlow Serving: {', '.join(named)}; a version has all signatures, float32 "
                 "weights and free sizes, and takes no other's place."
             )
-        said = {name: value for name, value in (about or {}).items() if name in saving.SAID}
         with serving.new_version(path, version) as folder:
-            saving.write(model, folder, image_bytes=True, **said)
+            saving.write(model, folder, image_bytes=True, **_said(saving.info(model)))
             off = _difference(*serving.answers(folder, kind, SIZE))
             _refuse(off, tolerance, format, model)
         return off
@@ -128,7 +125,7 @@ def export(
         }
         with storage.scratch(path) as folder:
             made = folder / path.name
-            off = _export(part, deployed, kind, made, format, weights, batch, about)
+            off = _export(part, deployed, kind, made, format, weights, batch, saving.info(model))
             _refuse(off, tolerance, format, model)
             for ending, partial in partials.items():
                 os.replace(made.with_suffix(ending), partial)
@@ -166,7 +163,7 @@ def _export(
     format: Format,
     weights: Weights,
     batch: int | None,
-    about: Mapping[str, Any] | None,
+    about: Info,
 ) -> float:
     """Write the files, run them on random inputs, and give the largest difference."""
     rng = np.random.default_rng(0)
@@ -198,6 +195,14 @@ def _named(inputs: Mapping[str, np.ndarray], name: str) -> np.ndarray:
 
 def _flat(outputs: Any) -> list[np.ndarray]:
     return [keras.ops.convert_to_numpy(output) for output in keras.tree.flatten(outputs)]
+
+
+def _said(about: Info) -> dict[str, Any]:
+    """What is known of a model, as `saving.write` takes it."""
+    provenance = {"task": about.task, **about.provenance, "licence of the data": about.licence}
+    provenance = {name: value for name, value in provenance.items() if value is not None}
+    said = {name: getattr(about, name) or None for name in saving.SAID}
+    return {**said, "provenance": provenance or None}
 
 
 def _difference(found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> float:

@@ -12,6 +12,7 @@ import dnzoo
 from dnzoo import models
 from dnzoo.deployment import conversion, formats, polyphase
 from dnzoo.inference import kinds
+from dnzoo.storage import information
 from tests.conftest import child, slow
 from tests.models import test_fcn, test_unet
 
@@ -129,7 +130,7 @@ ABOUT = {
     "name": "mine",
     "class_names": ["nothing", "été"],
     "palette": [[0, 0, 0], [1, 2, 3]],
-    "provenance": {"licence of the data": "CC BY 4.0"},
+    "licence": "CC BY 4.0",
 }
 NAMED = {  # input axes, output axes, and what the metadata says of the numbers
     "unet": ("batch height width 3", "logits: batch height width 2", {"logits": "true"}),
@@ -153,7 +154,9 @@ NAMED = {  # input axes, output axes, and what the metadata says of the numbers
 def test_an_onnx_file_says_what_its_numbers_mean(tmp_path, name):
     import onnxruntime
 
-    dnzoo.export(MODELS[name](), tmp_path / "a.onnx", about=ABOUT)
+    model = MODELS[name]()
+    information.remember(model, information.Info(**ABOUT))
+    dnzoo.export(model, tmp_path / "a.onnx")
     net = onnxruntime.InferenceSession(str(tmp_path / "a.onnx"))
     given, (made,) = net.get_inputs(), net.get_outputs()
     axes, output, facts = NAMED[name]
