@@ -71,7 +71,8 @@ def test_the_wheel_names_every_package():
     found = {
         ".".join(path.parent.relative_to(ROOT).parts) for path in ROOT.glob("dnzoo/**/__init__.py")
     }
-    shipped = {f"dnzoo.pretrained.{name}" for name in ("classifier_fashion_mnist", "espcn_x3")}
+    small = ("classifier_fashion_mnist", "espcn_x3", "fsrcnn_x3")
+    shipped = {f"dnzoo.pretrained.{name}" for name in small}
     assert set(settings["packages"]) == found | shipped | {"dnzoo.recipes"}
     folders = settings["package-dir"]
     assert (ROOT / folders["dnzoo.recipes"] / "unet.py").is_file()
