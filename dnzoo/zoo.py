@@ -1,6 +1,5 @@
 """Models by their names: made, loaded, used, and looked up in one world."""
 
-import fnmatch
 import functools
 import os
 from collections.abc import Collection
@@ -9,7 +8,7 @@ from typing import Any
 
 import keras
 
-from dnzoo import inference, saving
+from dnzoo import inference, models, saving
 from dnzoo.inference import kinds
 from dnzoo.models import BUILDERS, new_head
 from dnzoo.storage import information, pretrained
@@ -50,7 +49,7 @@ def create_model(
         return _trained(name, classes, **kwargs)
     if name not in BUILDERS:
         raise ValueError(_unknown(name))
-    return BUILDERS[name](**kwargs, **({} if classes is None else {"classes": classes}))
+    return models.create_model(name, **kwargs, **({} if classes is None else {"classes": classes}))
 
 
 def list_models(pattern: str = "*", pretrained: bool = False) -> list[str]:
@@ -65,7 +64,7 @@ def list_models(pattern: str = "*", pretrained: bool = False) -> list[str]:
     """
     if pretrained:
         return _list_pretrained(pattern)
-    return sorted(fnmatch.filter(BUILDERS, pattern))
+    return models.list_models(pattern)
 
 
 def info(model: keras.Model | str | os.PathLike[str]) -> Info:

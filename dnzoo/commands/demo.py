@@ -40,7 +40,7 @@ class Row(NamedTuple):
 
 @dataclasses.dataclass
 class Demo:
-    """Train a small network to enlarge photographs threefold, from nothing, in about four minutes, and draw
+    """Train a small network to enlarge photographs threefold, from nothing, in four to five minutes, and draw
     what it makes of two others, or of yours: `dnzoo demo PHOTO`. It needs no internet and no data."""
 
     photos: Annotated[tyro.conf.Positional[tuple[str, ...]], PHOTOS] = ()

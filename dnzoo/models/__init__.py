@@ -1,5 +1,6 @@
 """The named models, and the parts that they share."""
 
+import fnmatch
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,7 @@ from dnzoo.models.mask_head import mask_branch, mask_head
 from dnzoo.models.srcnn import srcnn
 from dnzoo.models.unet import unet
 from dnzoo.models.vae import vae
+from dnzoo.terminal import nearest
 
 BUILDERS: dict[str, Callable[..., keras.Model]] = {
     builder.__name__: builder
@@ -46,7 +48,9 @@ __all__ = [
     "VAE",
     "InParts",
     "Part",
+    "create_model",
     "features",
+    "list_models",
     "new_head",
     "take_weights",
     "train_all",
@@ -55,12 +59,32 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in (
-        "create_model",
-        "list_models",
-    ):  # they were here, before trained models had a part in it
-        from dnzoo import zoo
+def create_model(name: str, **kwargs: Any) -> keras.Model:
+    """Build a model by its name: `create_model("unet", classes=3)` is `unet(classes=3)`.
 
-        return getattr(zoo, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    `dnzoo.create_model` makes trained ones too.
+
+    Args:
+        name: one of `list_models()`.
+        **kwargs: arguments of the function of that name.
+
+    Raises:
+        ValueError: for a name that `list_models()` does not have, and as that function.
+    """
+    if name not in BUILDERS:
+        there = ", ".join(list_models())
+        raise ValueError(f"no model {name!r}; there are: {there}.{nearest(name, BUILDERS)}")
+    return BUILDERS[name](**kwargs)
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """The names that `create_model` takes, sorted.
+
+    Args:
+        pattern: as in a shell: "u*"; "*" is all.
+
+    Example:
+        >>> list_models("u*")
+        ['unet']
+    """
+    return sorted(fnmatch.filter(BUILDERS, pattern))

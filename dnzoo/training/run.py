@@ -103,7 +103,7 @@ def train(
             saving.check(model)
             stages, per_epoch = config.plan(task.train.steps_per_epoch)
             epochs = sum(stage.epochs for stage in stages)
-            length = f"{epochs * per_epoch:,} steps in {epochs} epochs"
+            length = f"{epochs * per_epoch:,} steps in {epochs} epoch{'s' if epochs > 1 else ''}"
             print(f"{model.name}: {model.count_params():,} parameters, {length}, {out}/")
             return model, Loop(config, task, model, out, replicas, callbacks).train()
         finally:
