@@ -4,12 +4,12 @@ import keras
 
 from dnzoo.inference import kinds
 from dnzoo.tasks.autoencoding import Autoencoding
-from dnzoo.tasks.base import Task
 from dnzoo.tasks.classification import Classification
 from dnzoo.tasks.generation import Generation
 from dnzoo.tasks.instance_masks import InstanceMasks
 from dnzoo.tasks.segmentation import Segmentation
 from dnzoo.tasks.super_resolution import SuperResolution
+from dnzoo.training.task import Task
 
 __all__ = [
     "Autoencoding",

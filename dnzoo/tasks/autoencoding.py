@@ -12,10 +12,10 @@ from dnzoo import training
 from dnzoo.data.pictures import Pictures
 from dnzoo.imaging import drawing
 from dnzoo.models._vae import ACTIVE, VAE, Likelihood
-from dnzoo.tasks.base import Task
 from dnzoo.tasks.sources import SmallImages, load_for
 from dnzoo.terminal import DATA
 from dnzoo.training import report
+from dnzoo.training.task import Task
 
 BOUND_IMAGES, BOUND_SAMPLES = 1000, 500
 SAMPLED = 16  # images of which the report shows what becomes of them

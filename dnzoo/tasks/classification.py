@@ -12,9 +12,9 @@ from dnzoo import training
 from dnzoo.data.pictures import Pictures
 from dnzoo.imaging import drawing
 from dnzoo.metrics import by_class, confusion
-from dnzoo.tasks.base import Task
 from dnzoo.tasks.sources import SmallImages, load_for
 from dnzoo.training import report
+from dnzoo.training.task import Task
 
 
 class Classification(Task):

@@ -14,9 +14,9 @@ from dnzoo.data.pictures import Pictures
 from dnzoo.imaging import drawing
 from dnzoo.metrics import FrechetDistance
 from dnzoo.models import GAN
-from dnzoo.tasks.base import Task
 from dnzoo.tasks.sources import SmallImages, load_for
 from dnzoo.terminal import MODEL
+from dnzoo.training.task import Task
 
 GENERATED = 10_000  # pictures that are judged
 VALIDATED = 2_000  # and after each epoch

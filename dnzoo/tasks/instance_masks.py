@@ -14,10 +14,10 @@ from dnzoo.data.augmentation import Augmentation
 from dnzoo.imaging import drawing
 from dnzoo.metrics import MaskAP
 from dnzoo.metrics.labels import IGNORE
-from dnzoo.tasks.base import Task
 from dnzoo.tasks.sources import Scenes
 from dnzoo.terminal import DATA
 from dnzoo.training import report
+from dnzoo.training.task import Task
 
 SAMPLED = 8  # images of which the report shows what becomes of them
 JITTER = 0.1  # of a box's size: how far each side may be off

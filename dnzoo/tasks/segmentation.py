@@ -17,10 +17,10 @@ from dnzoo.imaging import drawing
 from dnzoo.inference import kinds
 from dnzoo.metrics import by_class, confusion
 from dnzoo.metrics.labels import IGNORE
-from dnzoo.tasks.base import Task
 from dnzoo.tasks.sources import Depths, Scenes
 from dnzoo.terminal import NAME, NAMES, NUMBERS
 from dnzoo.training import report
+from dnzoo.training.task import Task
 
 COUNTED = 500  # masks of a split at most of which the shares of the classes are taken
 SAMPLED = 8  # images of which the report shows what becomes of them

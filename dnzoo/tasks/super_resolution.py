@@ -15,10 +15,10 @@ from dnzoo.imaging import drawing
 from dnzoo.inference import kinds
 from dnzoo.losses import Charbonnier, StructuralSimilarity, Sum
 from dnzoo.metrics import similarity
-from dnzoo.tasks.base import Task
 from dnzoo.tasks.sources import Depths
 from dnzoo.terminal import DATA
 from dnzoo.training import report
+from dnzoo.training.task import Task
 
 PATCHES = 8  # of each tile, in an epoch
 SAMPLED = 8  # images of which the report shows what becomes of them

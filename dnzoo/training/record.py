@@ -5,7 +5,7 @@ import json
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import keras
 from PIL import Image
@@ -14,10 +14,8 @@ from dnzoo import storage
 from dnzoo.training import report
 from dnzoo.training.config import Config
 from dnzoo.training.events import Events
-
-if TYPE_CHECKING:
-    from dnzoo.tasks import Task
-    from dnzoo.training.loop import Notes
+from dnzoo.training.notes import Notes
+from dnzoo.training.task import Task
 
 SHOWN = 64  # validation images at most that the report of a run under way looks at
 SHARE = 0.02  # of the training's time that may go into looking at them
@@ -40,9 +38,9 @@ class Record:
 
     out: storage.Owned
     config: Config
-    task: "Task"
+    task: Task
     model: keras.Model
-    notes: "Notes"
+    notes: Notes
     epochs: int
     data: list[Any]
     results: list[Any]
@@ -53,9 +51,9 @@ class Record:
         self,
         out: storage.Owned,
         config: Config,
-        task: "Task",
+        task: Task,
         model: keras.Model,
-        notes: "Notes",
+        notes: Notes,
         epochs: int,
     ) -> None:
         self.out, self.config, self.task, self.model = out, config, task, model

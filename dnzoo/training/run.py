@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 
@@ -12,11 +12,10 @@ from dnzoo.inference import kinds
 from dnzoo.training import devices, report, state, tracking
 from dnzoo.training.config import IDENTITY, Config, difference
 from dnzoo.training.environment import environment
-from dnzoo.training.loop import BEST, LAST, Loop, Notes
+from dnzoo.training.loop import BEST, LAST, Loop
+from dnzoo.training.notes import Notes
 from dnzoo.training.record import REPORT
-
-if TYPE_CHECKING:
-    from dnzoo.tasks import Task
+from dnzoo.training.task import Task
 
 EVALUATION = "evaluation.json"
 # What a finished run has, in the order in which it appears. The report is there from the start and is
@@ -26,7 +25,7 @@ RESULTS = ("saved_model", REPORT, "predictions.png")
 
 def run(
     config: Config,
-    task: "Task",
+    task: Task,
     build: Callable[[], keras.Model],
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> dict[str, Any] | None:
@@ -84,7 +83,7 @@ def run(
 
 def train(
     config: Config,
-    task: "Task",
+    task: Task,
     build: Callable[[], keras.Model],
     out: storage.Owned,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -110,7 +109,7 @@ def train(
             keras.config.set_dtype_policy(policy)
 
 
-def evaluate(config: Config, task: "Task") -> dict[str, Any]:
+def evaluate(config: Config, task: Task) -> dict[str, Any]:
     """The metrics of the saved model `config.evaluate` on the test split, printed and as JSON."""
     model = saving.load(config.evaluate)
     _check_pixels(model, config, task)
@@ -123,7 +122,7 @@ def evaluate(config: Config, task: "Task") -> dict[str, Any]:
     return metrics
 
 
-def _check_pixels(model: keras.Model, config: Config, task: "Task") -> None:
+def _check_pixels(model: keras.Model, config: Config, task: Task) -> None:
     """Raise ValueError where files of other depths are read otherwise than in the model's training."""
     learned, now = (kinds.said(model) or ("", {}))[1].get("pixels"), task.data.pixels
     said = getattr(config, "white", None) is not None
@@ -219,7 +218,7 @@ def _stored(file: Path) -> dict[str, Any]:
 
 
 def _finish(
-    config: Config, task: "Task", model: keras.Model, out: storage.Owned, notes: Notes
+    config: Config, task: Task, model: keras.Model, out: storage.Owned, notes: Notes
 ) -> dict[str, Any]:
     """Test the best weights as they are published, in float32; save them; write the report."""
     best = out / BEST

@@ -4,7 +4,7 @@ import csv
 import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 
@@ -13,12 +13,10 @@ from dnzoo.metrics import higher_is_better
 from dnzoo.training.config import IDENTITY, Config, difference
 from dnzoo.training.record import REPORT, TENSORBOARD
 from dnzoo.training.run import train
+from dnzoo.training.task import Task
 from dnzoo.training.tune_report import Row, picture, print_table
 
-if TYPE_CHECKING:
-    from dnzoo.tasks import Task
-
-Setup = Callable[[Any], tuple["Task", Callable[[], keras.Model]]]  # of a config
+Setup = Callable[[Any], tuple[Task, Callable[[], keras.Model]]]  # of a config
 SearchSpace = Callable[[Any], Mapping[str, Any]]  # of a `keras_tuner.HyperParameters`
 # of an epoch's number, from 0, and its validation score, higher is better: whether to end the trial
 Enough = Callable[[int, float], bool]
@@ -116,7 +114,7 @@ def run(
 class Pruning(keras.callbacks.Callback):
     """Ends a trial after the epoch, but the last, of which `enough` says so."""
 
-    def __init__(self, task: "Task", enough: Enough) -> None:
+    def __init__(self, task: Task, enough: Enough) -> None:
         super().__init__()
         self.task: Task = task
         self.enough: Enough = enough

@@ -11,7 +11,7 @@ from dnzoo import storage, training, unet
 from dnzoo.tasks import Segmentation
 from dnzoo.training import config as config_module
 from dnzoo.training import state
-from dnzoo.training.loop import Notes
+from dnzoo.training.notes import Notes
 from tests.conftest import slow, weights
 from tests.training.runs import Config, build_small, run, straight_run
 

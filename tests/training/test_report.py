@@ -15,7 +15,7 @@ from dnzoo.metrics import ConfusionMatrix, by_class, confusion
 from dnzoo.metrics.labels import IGNORE
 from dnzoo.tasks import Segmentation, Task
 from dnzoo.training import report
-from dnzoo.training.loop import Notes
+from dnzoo.training.notes import Notes
 from dnzoo.training.report import curves
 from dnzoo.words import number
 from tests.training.runs import Config, build_small, run

@@ -11,10 +11,11 @@ import pytest
 from dnzoo import storage, training
 from dnzoo.imaging import drawing
 from dnzoo.models import dcgan
-from dnzoo.tasks.base import Task
 from dnzoo.training import Stage
-from dnzoo.training.loop import Loop, Notes
+from dnzoo.training.loop import Loop
+from dnzoo.training.notes import Notes
 from dnzoo.training.run import train
+from dnzoo.training.task import Task
 from tests.conftest import slow, weights
 
 

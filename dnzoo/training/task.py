@@ -9,10 +9,11 @@ import keras
 import numpy as np
 from PIL import Image
 
-from dnzoo import storage, training
+from dnzoo import storage
 from dnzoo.data import Batches, Evaluation
 from dnzoo.data.base import Data
 from dnzoo.imaging import drawing
+from dnzoo.training.config import Config as Settings
 from dnzoo.training.report import Part, Picture, reduced
 
 SMOKE_EXAMPLES = 32
@@ -51,7 +52,7 @@ class Task:
         sampled: what the rows of `reference` and `sample` are, for the report: "... after epochs 1, 2".
     """
 
-    Config: ClassVar[type[training.Config]]
+    Config: ClassVar[type[Settings]]
     kind: ClassVar[str]
     options: ClassVar[tuple[str, ...]] = ()
     fixed: ClassVar[tuple[str, ...]] = ()
@@ -63,7 +64,7 @@ class Task:
     caption: str
     sampled: ClassVar[str] = "The same validation examples"
     data: Data
-    config: training.Config
+    config: Settings
     name: str
     train: Batches
     validation: Evaluation
@@ -77,12 +78,12 @@ class Task:
             cls.Config.task = cls
 
     @classmethod
-    def load(cls, config: training.Config) -> Data:
+    def load(cls, config: Settings) -> Data:
         """The data that the config names."""
         raise NotImplementedError(f"{cls.__name__} has no load(config).")
 
     @classmethod
-    def from_config(cls, config: training.Config, data: Data | None = None) -> Self:
+    def from_config(cls, config: Settings, data: Data | None = None) -> Self:
         """The task as its `Config` says; `data`: instead of what `load` gives.
 
         Raises:
@@ -110,7 +111,7 @@ class Task:
         return {}
 
     @classmethod
-    def config_of(cls, model: keras.Model, extension: type[Any]) -> type[training.Config]:
+    def config_of(cls, model: keras.Model, extension: type[Any]) -> type[Settings]:
         """The dataclass of the flags for fine-tuning a model.
 
         Args:
@@ -130,7 +131,7 @@ class Task:
     def __init__(
         self,
         data: Data,
-        config: training.Config,
+        config: Settings,
         augment: Callable[..., Any] | None = None,
         prepare: Callable[..., Any] | None = None,
         fill: Sequence[float] | None = None,
