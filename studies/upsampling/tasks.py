@@ -51,7 +51,7 @@ SETTINGS = {
 }
 
 
-class Reconstruction(kinds.base.Task):
+class Reconstruction(kinds.Task):
     """Grey pictures out as they came in."""
 
     monitor = "psnr"
