@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[1]
 TESTS = {
     "dnzoo/layers/geometry.py": "tests/layers/test_geometry.py",
     "dnzoo/layers/initializers.py": "tests/layers/test_initializers.py",
+    "dnzoo/metrics/matrix.py": "tests/metrics/test_metrics.py",
     "dnzoo/metrics/segmentation.py": "tests/metrics/test_metrics.py",
 }
 # One opposite for each operator: with all of them a mutant takes the place of another ten times.

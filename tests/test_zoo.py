@@ -91,7 +91,7 @@ def test_info_of_a_folder_and_of_its_model(saved, net):
         assert found.parameters == net.count_params() and found.card.startswith("# unet")
         assert found.size == sum(f.stat().st_size for f in saved.rglob("*") if f.is_file())
         assert "classes              background, cat, dog\n" in str(found)
-        assert "mean IoU             0.5\n" in str(found)
+        assert "mean IoU             0.5000\n" in str(found)
     model.compile("sgd", dnzoo.losses.get("cross_entropy"))
     assert dnzoo.info(model).metrics
     model.optimizer.iterations.assign(1)  # as after a step

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 PHOTOS: Any = tyro.conf.arg(metavar="[PHOTO ...]")
+PICTURE: str = "demo.png"
 SCALE: int = 3
 EPOCHS: int = 80
 # (top, left) of the details of our own photographs; of others it is where bicubic errs most
@@ -70,9 +71,15 @@ class Demo:
         task, build = recipe.setup(config)
         training.run(config, task, build)
         model = saving.load(Path(self.out) / "saved_model")
-        rows = [_row(model, name, image) for name, image in (images or task.photographs).items()]
-        picture = Path(self.out) / "demo.png"
-        with storage.new_file(picture, overwrite=True) as partial:
+        details = {} if images else DETAILS
+        rows = [
+            _row(model, name, image, details.get(name))
+            for name, image in (images or task.photographs).items()
+        ]
+        with (
+            storage.owned(self.out, alone=True) as out,
+            out.new_file(PICTURE) as partial,
+        ):
             _drawn(rows).savefig(partial, format="png", dpi=100)
         gains = "; ".join(
             f"{row.name} {row.network_psnr:.1f} dB (bicubic {row.bicubic_psnr:.1f})" for row in rows
@@ -80,7 +87,7 @@ class Demo:
         print(
             f"\nA network of {model.count_params():,} numbers, trained on 7 photographs, enlarges others "
             f"threefold.\nPSNR, higher is nearer to the photograph: {gains}."
-            f"\n\nLook at it:                    {picture}"
+            f"\n\nLook at it:                    {self.out}/{PICTURE}"
             f"\nTry a photograph of your own:  dnzoo demo PHOTO --out {self.out}"
             f"\nEnlarge one three times:       dnzoo predict {self.out}/saved_model PHOTO"
         )
@@ -97,19 +104,21 @@ def _photograph(path: str) -> "np.ndarray":
 
     from dnzoo.data.photographs import cut, read
 
-    image = read(path)
-    if min(image.shape[:2]) < SIDE + SCALE:
-        height, width = image.shape[:2]
-        raise ValueError(
-            f"{path} has {width} x {height} pixels; a detail of it needs {SIDE + SCALE} x {SIDE + SCALE}."
-        )
-    picture = Image.fromarray(image)
+    picture = Image.fromarray(read(path))
+    size = f"{picture.width} x {picture.height}"
     picture.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
+    if min(picture.size) < SIDE + SCALE:
+        raise ValueError(
+            f"{path} has {size} pixels; of at most {LARGEST} rows and columns, {SIDE + SCALE} x "
+            f"{SIDE + SCALE} are needed, to show a detail."
+        )
     return cut(np.array(picture), SCALE)
 
 
-def _row(model: "keras.Model", name: str, image: "np.ndarray") -> Row:
-    """A photograph reduced, and enlarged again in both ways."""
+def _row(
+    model: "keras.Model", name: str, image: "np.ndarray", detail: tuple[int, int] | None
+) -> Row:
+    """A photograph reduced, and enlarged again in both ways; `detail`: its top and left, if known."""
     from dnzoo.data.photographs import resize
     from dnzoo.inference import upscale
     from dnzoo.tasks.super_resolution import compare
@@ -117,7 +126,7 @@ def _row(model: "keras.Model", name: str, image: "np.ndarray") -> Row:
     small = resize(image, 1 / SCALE)
     bicubic, network = resize(small, SCALE), upscale(model, small)
     scores = compare(lambda _: network, {name: image}, SCALE)
-    top, left = DETAILS.get(name) or _detail(image, bicubic)
+    top, left = detail or _detail(image, bicubic)
     details = [
         picture[top : top + SIDE, left : left + SIDE]
         for picture in (small.repeat(SCALE, 0).repeat(SCALE, 1), bicubic, network, image)

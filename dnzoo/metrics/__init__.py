@@ -4,6 +4,7 @@ from dnzoo.metrics.direction import higher_is_better
 from dnzoo.metrics.generation import FID, FrechetDistance, frechet_distance
 from dnzoo.metrics.image import PSNR, SSIM, MultiScaleSSIM
 from dnzoo.metrics.instances import MaskAP
+from dnzoo.metrics.matrix import by_class, confusion, scores
 from dnzoo.metrics.segmentation import (
     BoundaryIoU,
     ClassIoU,
@@ -11,9 +12,6 @@ from dnzoo.metrics.segmentation import (
     MeanDice,
     MeanIoU,
     PixelAccuracy,
-    by_class,
-    confusion,
-    scores,
 )
 from dnzoo.words import label
 

@@ -9,12 +9,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from dnzoo.metrics import outputs
 from dnzoo.metrics.direction import Directed
 from dnzoo.metrics.labels import IGNORE, class_numbers, squeeze
+from dnzoo.metrics.matrix import (
+    class_dice,
+    class_iou,
+    mean_of_present,
+    pixel_accuracy,
+    ratio,
+    unlike,
+)
 
 WHOLE: float = 2.0**23  # float32 counts exactly up to twice this
 
@@ -140,110 +147,6 @@ class ConfusionMatrix(_Counts):
         }
 
 
-def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """What `ConfusionMatrix` counts, of a few images' class numbers, in numpy: (classes, classes) int64.
-
-    Args:
-        labels: true class numbers, of any shape; others, such as 255, do not count.
-        predicted: class numbers of the same shape.
-        classes: their number.
-    """
-    counts = np.asarray(labels) < classes
-    cells = np.asarray(labels)[counts].astype("int64") * classes + np.asarray(predicted)[counts]
-    return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
-
-
-def _ratio(numerator: Any, denominator: Any) -> Any:
-    """Class by class; NaN where there is nothing to divide by: the class is absent."""
-    absent = denominator <= 0
-    return ops.where(absent, float("nan"), numerator / ops.where(absent, 1.0, denominator))
-
-
-def _mean_of_present(values: Any) -> Any:
-    present = ops.logical_not(ops.isnan(values))
-    total = ops.sum(ops.where(present, values, 0.0))
-    return _ratio(total, ops.sum(ops.cast(present, "float32")))
-
-
-def class_iou(matrix: Any) -> Any:
-    """TP / (TP + FP + FN) of each class, (classes,); NaN for one neither true nor predicted."""
-    hit = ops.diagonal(matrix)
-    return _ratio(hit, ops.sum(matrix, axis=0) + ops.sum(matrix, axis=1) - hit)
-
-
-def class_dice(matrix: Any) -> Any:
-    """2 TP / (2 TP + FP + FN) of each class, (classes,); NaN for an absent one."""
-    return _ratio(2.0 * ops.diagonal(matrix), ops.sum(matrix, axis=0) + ops.sum(matrix, axis=1))
-
-
-def class_precision(matrix: Any) -> Any:
-    """TP / (TP + FP) of each class, (classes,); NaN for one that was never predicted."""
-    return _ratio(ops.diagonal(matrix), ops.sum(matrix, axis=0))
-
-
-def class_recall(matrix: Any) -> Any:
-    """TP / (TP + FN) of each class, (classes,); NaN for one that is never true."""
-    return _ratio(ops.diagonal(matrix), ops.sum(matrix, axis=1))
-
-
-def pixel_accuracy(matrix: Any) -> Any:
-    """Share of the pixels that are right; NaN without any."""
-    return _ratio(ops.sum(ops.diagonal(matrix)), ops.sum(matrix))
-
-
-def scores(matrix: Any, class_names: Sequence[str]) -> dict[str, Any]:
-    """All of this module's numbers from one confusion matrix, as plain floats; NaN is None.
-
-    Args:
-        matrix: (classes, classes), true class by row, as of `ConfusionMatrix`.
-        class_names: one per class.
-
-    Returns:
-        {"mean_iou", "mean_dice", "pixel_accuracy", "pixels", "class_iou": {name: IoU}}.
-        The second of two classes of one name is "name (2)".
-    """
-    matrix = ops.convert_to_tensor(matrix, "float32")
-    found = {
-        "mean_iou": _mean_of_present(class_iou(matrix)),
-        "mean_dice": _mean_of_present(class_dice(matrix)),
-        "pixel_accuracy": pixel_accuracy(matrix),
-    }
-    found = {name: _plain(value) for name, value in found.items()}
-    found["pixels"] = int(ops.sum(matrix))
-    per_class = map(_plain, ops.convert_to_numpy(class_iou(matrix)))
-    return {**found, "class_iou": dict(zip(_unlike(class_names), per_class, strict=True))}
-
-
-def by_class(matrix: Any, class_names: Sequence[str]) -> dict[str, dict[str, float | None]]:
-    """The numbers of each class: {name: {"iou", "precision", "recall", "f1"}}; NaN is None.
-
-    F1 is the Dice score. Arguments and names as for `scores`.
-    """
-    matrix = ops.convert_to_tensor(matrix, "float32")
-    measures = {
-        "iou": class_iou,
-        "precision": class_precision,
-        "recall": class_recall,
-        "f1": class_dice,
-    }
-    columns = {name: ops.convert_to_numpy(of(matrix)) for name, of in measures.items()}
-    return {
-        name: {measure: _plain(values[i]) for measure, values in columns.items()}
-        for i, name in enumerate(_unlike(class_names))
-    }
-
-
-def _unlike(names: Sequence[str]) -> list[str]:
-    """The names; the second of the same is "car (2)", so that no table by name loses a row."""
-    before = [list(names[:i]).count(name) for i, name in enumerate(names)]
-    return [f"{name} ({count + 1})" if count else name for name, count in zip(names, before)]
-
-
-def _plain(value: Any) -> float | None:
-    value = float(ops.convert_to_numpy(value))
-    return None if np.isnan(value) else value
-
-
 @keras.saving.register_keras_serializable("dnzoo")
 class MeanIoU(ConfusionMatrix):
     """Mean of the classes' IoU, TP / (TP + FP + FN): 0 to 1, higher is better.
@@ -256,7 +159,7 @@ class MeanIoU(ConfusionMatrix):
     higher_is_better: bool = True
 
     def result(self) -> Any:
-        return _mean_of_present(class_iou(self.matrix()))
+        return mean_of_present(class_iou(self.matrix()))
 
 
 @keras.saving.register_keras_serializable("dnzoo")
@@ -279,7 +182,7 @@ class ClassIoU(ConfusionMatrix):
 
     def result(self) -> Any:
         values = class_iou(self.matrix())
-        return {f"iou_{name}": values[i] for i, name in enumerate(_unlike(self.class_names))}
+        return {f"iou_{name}": values[i] for i, name in enumerate(unlike(self.class_names))}
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "class_names": self.class_names}
@@ -297,7 +200,7 @@ class MeanDice(ConfusionMatrix):
     higher_is_better: bool = True
 
     def result(self) -> Any:
-        return _mean_of_present(class_dice(self.matrix()))
+        return mean_of_present(class_dice(self.matrix()))
 
 
 @keras.saving.register_keras_serializable("dnzoo")
@@ -377,7 +280,7 @@ class BoundaryIoU(ConfusionMatrix):
 
     def result(self) -> Any:
         both, either = ops.unstack(self._counts(), 2, axis=-1)
-        return _mean_of_present(_ratio(both, either))
+        return mean_of_present(ratio(both, either))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "dilation_ratio": self.dilation_ratio}

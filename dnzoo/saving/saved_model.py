@@ -24,11 +24,11 @@ import keras
 import numpy as np
 
 from dnzoo import storage
-from dnzoo.imaging import encoded
 from dnzoo.inference import kinds
 from dnzoo.layers import Output
 from dnzoo.saving import architecture, card
 from dnzoo.saving.allowed import check_classes
+from dnzoo.saving.functions import serving_functions, signatures
 from dnzoo.storage import information
 from dnzoo.storage.pretrained import (
     EXTRA,
@@ -242,19 +242,6 @@ def as_float32(model: keras.Model) -> keras.Model:
     return copied
 
 
-def served(model: keras.Model) -> dict[str, keras.Model]:
-    """What a SavedModel of the model serves: {signature: functional model}; "serve" is the default."""
-    return kinds.of(model).served()
-
-
-def signatures(model: keras.Model) -> dict[str, list[list[Any]]]:
-    """What a SavedModel's functions read: {name: [(input, dtype, shape with None for what is free)]}."""
-    return {
-        name: [[x.name, str(x.dtype), list(x.shape)] for x in part.inputs]
-        for name, part in served(model).items()
-    }
-
-
 def _write(
     meta: Mapping[str, Any],
     weights: Sequence[np.ndarray],
@@ -270,11 +257,8 @@ def _write(
     # By position, in the order of the data file; Keras's paths carry counters that change.
     module.weights = {f"{i:05d}": w.value for i, w in enumerate(model.weights)}
     kind = kinds.of(model)
-    functions = {name: _serving_function(part, kind) for name, part in kind.served().items()}
-    read = signatures(model)
-    if image_bytes and kind.reads_files:
-        functions["image_bytes"] = _function_of_files(kind)
-        read["image_bytes"] = [["image_bytes", "string", [None]], *read["serve"][1:]]
+    image_bytes = image_bytes and kind.reads_files
+    functions, read = serving_functions(kind, image_bytes), signatures(model, image_bytes)
     for name, function in functions.items():
         setattr(module, name, function)
     functions["serving_default"] = functions.pop("serve")
@@ -297,35 +281,6 @@ def _write(
     (folder / EXTRA).parent.mkdir()
     (folder / CARD).write_text(card.markdown(meta), "utf-8")
     storage.write_json(folder / EXTRA, meta)
-
-
-def _serving_function(model: keras.Model, kind: kinds.Kind) -> Any:
-    import tensorflow as tf
-
-    def serve(*inputs: Any) -> dict[str, Any]:
-        return kind.outputs(model(inputs[0] if len(inputs) == 1 else list(inputs), training=False))
-
-    return tf.function(serve, input_signature=_specs(model.inputs), autograph=False)
-
-
-def _function_of_files(kind: kinds.Kind) -> Any:
-    import tensorflow as tf
-
-    first, *rest = kind.model.inputs
-
-    def image_bytes(files: Any, *others: Any) -> dict[str, Any]:
-        image = encoded.decoded(files, kind.channels, kind.pixels)
-        image = tf.ensure_shape(image, (*first.shape[:3], kind.channels))
-        return kind.of_files(tf.cast(image, first.dtype), *others)
-
-    files = tf.TensorSpec((None,), "string", name="image_bytes")
-    return tf.function(image_bytes, input_signature=[files, *_specs(rest)], autograph=False)
-
-
-def _specs(tensors: Sequence[keras.KerasTensor]) -> list[Any]:
-    import tensorflow as tf
-
-    return [tf.TensorSpec(x.shape, x.dtype, name=x.name) for x in tensors]
 
 
 def _write_in_child(handed: str, folder: str | Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dnzoo.storage import pretrained
-from dnzoo.words import label
+from dnzoo.words import label, number
 
 FREE = {4: ("N", "H", "W", "C"), 5: ("N", "D", "H", "W", "C")}  # names of free sizes, by rank
 CARD = "assets.extra/README.md"
@@ -66,8 +66,8 @@ class Info:
         found["classes"] = ", ".join(self.class_names or [])
         for key, value in self.metrics.items():
             if isinstance(value, dict):
-                value = ", ".join(f"{name} {_number(one)}" for name, one in value.items())
-            found[label(key, self.labels)] = _number(value)
+                value = ", ".join(f"{name} {number(one)}" for name, one in value.items())
+            found[label(key, self.labels)] = number(value)
         found |= {label(key): str(value) for key, value in self.provenance.items() if key != "task"}
         found["licence of the data"] = self.licence
         return {key: value for key, value in found.items() if value}
@@ -141,17 +141,10 @@ def known(model: Any) -> Info | None:
 def score(metric: str | None, value: Any) -> str:
     """A metric and its value, with the unit that may follow a comma: "PSNR of Y 32.01 dB"."""
     words, _, unit = (metric or "").partition(", ")
-    number = f"{value:.4g}" if isinstance(value, float) else value
-    return f"{words} {number} {unit}".rstrip() if metric else ""
+    return f"{words} {number(value)} {unit}".rstrip() if metric else ""
 
 
 def _tensor(name: str, dtype: str, shape: list[int | None]) -> str:
     names = FREE.get(len(shape), ("N", *"RSTUV"))
     sizes = [free if size is None else str(size) for size, free in zip(shape, names)]
     return f"{name}, {dtype} ({', '.join(sizes)})"
-
-
-def _number(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return "absent" if value is None else f"{value:,}" if type(value) is int else str(value)

@@ -44,10 +44,27 @@ def test_it_draws_and_says(trained, tmp_path, capsys):
         assert picture.tobytes() != own
 
 
+def test_photographs_of_our_names_and_pictures_of_theirs(trained, tmp_path, monkeypatch, capsys):
+    """Where details of our own lie says nothing of a person's, and a demo.png of theirs stays."""
+    monkeypatch.chdir(tmp_path)
+    noise = np.random.default_rng(1).integers(0, 256, (60, 80, 3), "uint8")
+    Image.fromarray(noise).resize((400, 300)).save("dogs.jpg")
+    words = ["demo", "dogs.jpg", "--out", str(trained / "run"), "--data-dir", str(trained / "data")]
+    main(words)
+    assert "dogs.jpg" in capsys.readouterr().out
+    (trained / "run/demo.png").write_bytes(b"mine")
+    with pytest.raises(SystemExit):
+        main(words)
+    assert "demo.png" in capsys.readouterr().err
+    assert (trained / "run/demo.png").read_bytes() == b"mine"
+
+
 def test_small_and_missing_photographs(tmp_path, capsys):
     Image.new("RGB", (100, 300)).save(tmp_path / "thin.png")
+    Image.new("RGB", (4000, 220)).save(tmp_path / "long.png")  # too thin once it is reduced
     for path, words in (
         (tmp_path / "thin.png", "has 100 x 300 pixels"),
+        (tmp_path / "long.png", "has 4000 x 220 pixels"),
         (tmp_path / "no.png", "no.png"),
     ):
         with pytest.raises(SystemExit) as stop:
