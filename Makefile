@@ -34,7 +34,7 @@ test-all: $(INSTALLED_ALL)
 	@DNZOO_TEST_ALL=1 $(PYTEST)
 
 test-rest: $(INSTALLED_ALL)
-	@echo "Testing what make test skipped: 6 to 14 minutes on 2 cores."
+	@echo "Testing what make test skipped: 10 to 30 minutes on 2 cores."
 	@DNZOO_TEST_ALL=rest $(PYTEST)
 
 soak: $(INSTALLED)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from dnzoo.data import garments, instances, segmentation
 from dnzoo.data.composed import Composed, in_turns, order
-from tests.conftest import child
+from tests.conftest import child, slow
 
 
 def digest(splits):
@@ -88,6 +88,7 @@ except ConnectionError:
 """
 
 
+@slow
 def test_tfds_is_imported_where_it_is_asked_for(tmp_path):
     """In a process of its own; the last name shows that the test would see it."""
     for folder in ("cutouts/cup", "images", "masks", "raw"):

@@ -309,4 +309,4 @@ def test_list(saved, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["dnzoo", "list"])
     command_line()
     printed = capsys.readouterr().out
-    assert "unet" in printed and "mine" in printed and "mean IoU 0.5 " in printed
+    assert "unet" in printed and "mine" in printed and "mean IoU 0.5000 " in printed

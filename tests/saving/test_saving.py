@@ -275,13 +275,19 @@ def test_index_lists_the_checkout():
         assert sum(path.stat().st_size for path in files) == entry["size"] < 25e6
 
 
-def test_a_keras_file_loads_with_dnzoo_imported_alone(tmp_path):
+@pytest.mark.parametrize(
+    "first",
+    [
+        "import keras, dnzoo",
+        pytest.param("import dnzoo; dnzoo.unet; import keras", marks=slow),
+    ],
+)
+def test_a_keras_file_loads_with_dnzoo_imported_alone(tmp_path, first):
     """Layers, losses, metrics and the optimiser of a compiled model, in a fresh process."""
     model = dnzoo.unet((16, 16, 3), filters=(2, 4))
     loss, metric = dnzoo.losses.get("cross_entropy+dice"), dnzoo.metrics.MeanIoU(2)
     model.compile(dnzoo.training.Adam(), loss, metrics=[metric])
     model.fit(np.zeros((2, 16, 16, 3)), np.zeros((2, 16, 16), "uint8"), verbose=0)
     model.save(tmp_path / "net.keras")
-    for first in ("import keras, dnzoo", "import dnzoo; dnzoo.unet; import keras"):
-        code = f"import sys; {first}; keras.models.load_model(sys.argv[1])"
-        assert not child(code, tmp_path / "net.keras").stdout
+    code = f"import sys; {first}; keras.models.load_model(sys.argv[1])"
+    assert not child(code, tmp_path / "net.keras").stdout

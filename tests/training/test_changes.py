@@ -44,6 +44,7 @@ def test_a_finished_run_goes_on_with_more_epochs(small_scenes, tmp_path, capsys)
         run(small_scenes, longer, epochs=4, **settings)
 
 
+@slow
 def test_a_length_in_steps_is_that_of_epochs_validated_less_often(
     small_scenes, tmp_path, monkeypatch
 ):
